@@ -60,8 +60,8 @@ template <class X>
 constexpr void require_adapter() {
   static_assert(
       Adaptable<X>,
-      "layerscope: no adapter for this type. Include the header of its library "
-      "(<layerscope/adapters/eigen.hpp>, <layerscope/adapters/torch.hpp>), or specialise layerscope::adapter<X> "
+      "layerscope: no adapter for this type. Include the header of its library (<layerscope/adapters/std.hpp>, "
+      "<layerscope/adapters/eigen.hpp>, <layerscope/adapters/torch.hpp>), or specialise layerscope::adapter<X> "
       "as <layerscope/core/adapter.hpp> shows.");
 }
 

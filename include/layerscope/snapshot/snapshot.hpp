@@ -1,0 +1,69 @@
+// What a training loop calls: one function per thing to see. Each is a typed front over Recorder::submit.
+#pragma once
+
+#include <layerscope/config.hpp>
+#include <layerscope/core/layout.hpp>
+#include <layerscope/core/tensor_ref.hpp>
+#include <layerscope/probe.hpp>
+#include <layerscope/recorder.hpp>
+#include <layerscope/snapshot/options.hpp>
+
+#include <cstdint>
+#include <string_view>
+
+namespace layerscope::inline LAYERSCOPE_ABI {
+
+/// The front to record with at one step; made by Recorder::snapshot(). Calls return at once where the step is not due.
+/// None throws; tensors are copied before the call returns, after the caps of RecorderOptions are applied.
+/// A `name` says whose data it is ("encoder/conv1"); one name may have several kinds.
+class Snapshot {
+ public:
+  /// Whether this step is recorded: `if (snap) …` saves making a tensor that nobody will look at.
+  explicit operator bool() const noexcept { return core_ != nullptr; }
+  std::int64_t step() const noexcept { return step_; }
+
+  /// What a layer puts out, as pictures and numbers. Layout by rank when not given: [n, c] is NC, [n, c, h, w] is NCHW,
+  /// [n, c, d, h, w] is NCDHW; rank 3 must be said to be NTD or NCL.
+  Status activations(std::string_view name, const TensorRef& x, const ActivationsOptions& options = {}) noexcept;
+
+  /// A layer's weights as pictures: OIHW kernels, or OI, OIL and OIDHW by rank when no layout is given.
+  Status filters(std::string_view name, const TensorRef& weights, const FilterOptions& options = {}) noexcept;
+
+  /// The distribution of all elements: histogram and statistics.
+  Status histogram(std::string_view name, const TensorRef& x, const HistogramSnapshotOptions& options = {}) noexcept;
+
+  /// Count, mean, spread, range, zeros, non-finite numbers and dead units, without a picture.
+  Status statistics(std::string_view name, const TensorRef& x, const StatisticsSnapshotOptions& options = {}) noexcept;
+
+  /// A matrix [h, w] (or a vector) as a heatmap.
+  Status heatmap(std::string_view name, const TensorRef& x, const HeatmapOptions& options = {}) noexcept;
+
+  /// Rows [n, …] projected to two or three dimensions; later dimensions are flattened.
+  Status embedding(std::string_view name, const TensorRef& x, const EmbeddingOptions& options = {}) noexcept;
+
+  /// One number a step; the artifact is the whole series so far, drawn as a line chart.
+  Status scalar(std::string_view name, double value) noexcept;
+
+  /// A picture of your own.
+  Status image(std::string_view name, Image image) noexcept;
+
+  /// Words, in Markdown.
+  Status text(std::string_view name, std::string_view markdown) noexcept;
+
+  /// Anything else: an artifact you made. Its step is set to this snapshot's.
+  Status artifact(Artifact artifact) noexcept;
+
+  /// Sends what probe() sees on this thread to activations(), until the listener returned goes out of scope:
+  ///   { auto listener = snap.listen(); model->forward(batch); }
+  class Listener;
+  Listener listen(ActivationsOptions options = {}) noexcept;
+
+ private:
+  friend class Recorder;
+  Snapshot(std::shared_ptr<Recorder::Core> core, std::int64_t step) noexcept : core_(std::move(core)), step_(step) {}
+
+  std::shared_ptr<Recorder::Core> core_;  // null when the step is not due
+  std::int64_t step_ = 0;
+};
+
+}  // namespace layerscope::inline LAYERSCOPE_ABI
