@@ -1,0 +1,63 @@
+// Body of sinks/fan_out.hpp.
+#pragma once
+
+#include <layerscope/core/error.hpp>
+#include <layerscope/core/format.hpp>
+#include <layerscope/sinks/fan_out.hpp>
+
+#include <exception>
+#include <string>
+#include <utility>
+
+namespace layerscope::inline LAYERSCOPE_ABI {
+
+namespace detail {
+
+/// Calls `body` with every sink, whatever it throws, and throws one Error at the end.
+template <class Body>
+void for_all_sinks(const std::vector<std::shared_ptr<Sink>>& sinks, const char* verb, Body body) {
+  std::size_t failed = 0;
+  ErrorCode code = ErrorCode::io;
+  std::string first;
+  const auto note = [&](ErrorCode its_code, const char* its_message) {
+    if (failed++ > 0) return;
+    code = its_code;
+    first = its_message;
+  };
+  for (const std::shared_ptr<Sink>& sink : sinks) {
+    try {
+      body(*sink);
+    } catch (const Error& error) {
+      note(error.code(), error.what());
+    } catch (const std::exception& error) {
+      note(ErrorCode::io, error.what());
+    } catch (...) {
+      note(ErrorCode::io, "an exception that is no std::exception");
+    }
+  }
+  if (failed == 0) return;
+  throw Error(code, "fan-out: " + to_text(failed) + " of " + to_text(sinks.size()) + " sinks failed to " + verb +
+                        "; the first: " + first);
+}
+
+}  // namespace detail
+
+LAYERSCOPE_INLINE FanOut::FanOut(std::vector<std::shared_ptr<Sink>> sinks) : sinks_(std::move(sinks)) {
+  for (std::size_t i = 0; i < sinks_.size(); ++i) {
+    if (sinks_[i] == nullptr) throw Error(ErrorCode::invalid_argument, "fan-out: sink " + to_text(i) + " is null");
+  }
+}
+
+LAYERSCOPE_INLINE void FanOut::do_write(const Artifact& artifact) {
+  detail::for_all_sinks(sinks_, "write", [&](Sink& sink) { sink.write(artifact); });
+}
+
+LAYERSCOPE_INLINE void FanOut::do_flush() {
+  detail::for_all_sinks(sinks_, "flush", [](Sink& sink) { sink.flush(); });
+}
+
+LAYERSCOPE_INLINE void FanOut::do_report(const RunCounts& counts) {
+  detail::for_all_sinks(sinks_, "report", [&](Sink& sink) { sink.report(counts); });
+}
+
+}  // namespace layerscope::inline LAYERSCOPE_ABI
