@@ -1,0 +1,4 @@
+// Body of algorithms/colormap.hpp.
+#pragma once
+
+#include <layerscope/algorithms/colormap.hpp>

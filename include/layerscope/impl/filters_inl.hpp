@@ -1,0 +1,4 @@
+// Body of algorithms/filters.hpp.
+#pragma once
+
+#include <layerscope/algorithms/filters.hpp>

@@ -1,0 +1,4 @@
+// Body of algorithms/grid.hpp.
+#pragma once
+
+#include <layerscope/algorithms/grid.hpp>

@@ -1,0 +1,4 @@
+// Body of algorithms/heatmap.hpp.
+#pragma once
+
+#include <layerscope/algorithms/heatmap.hpp>

@@ -1,0 +1,4 @@
+// Body of algorithms/resample.hpp.
+#pragma once
+
+#include <layerscope/algorithms/resample.hpp>

@@ -1,0 +1,4 @@
+// Body of algorithms/scatter.hpp.
+#pragma once
+
+#include <layerscope/algorithms/scatter.hpp>

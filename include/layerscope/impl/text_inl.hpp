@@ -1,0 +1,4 @@
+// Body of algorithms/text.hpp.
+#pragma once
+
+#include <layerscope/algorithms/text.hpp>
