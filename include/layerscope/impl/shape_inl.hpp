@@ -45,7 +45,8 @@ LAYERSCOPE_INLINE Strides row_major_strides(const Shape& shape) {
   std::int64_t stride = 1;
   for (int axis = shape.rank() - 1; axis >= 0; --axis) {
     strides[axis] = stride;
-    stride *= (std::max<std::int64_t>)(shape[axis], 1);
+    // Only beside a zero extent, where no stride is ever used, can the other extents overflow.
+    if (__builtin_mul_overflow(stride, (std::max<std::int64_t>)(shape[axis], 1), &stride)) stride = 0;
   }
   return strides;
 }
