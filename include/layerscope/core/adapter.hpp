@@ -10,6 +10,8 @@
 // An adapter of a type that may live on another device may add two functions, which the recorder prefers to view():
 //   static Shape shape(const X& x);                              // extents, without touching the elements
 //   static AnyView read(const X& x, const Shape& extents);       // the leading `extents` of each axis, in host memory
+// and one that says what a view of a temporary keeps alive, where that is less than the whole object:
+//   static AnyView take(X&& x);
 #pragma once
 
 #include <layerscope/config.hpp>
@@ -79,9 +81,14 @@ auto view(X&& x) {
     } else {
       static_assert(!std::is_const_v<std::remove_reference_t<X>>,
                     "layerscope: a const rvalue cannot be moved into a view");
-      auto held = std::make_shared<Value>(std::forward<X>(x));
-      const AnyView borrowed = adapter<Value>::view(*held);
-      return borrowed.with_owner(std::move(held));
+      if constexpr (requires { adapter<Value>::take(std::forward<X>(x)); }) {
+        return adapter<Value>::take(std::forward<X>(x));
+      } else {
+        auto held = std::make_shared<Value>(std::forward<X>(x));
+        const AnyView borrowed = adapter<Value>::view(*held);
+        if (borrowed.owner()) return AnyView(borrowed);  // of a copy that the adapter had to make
+        return borrowed.with_owner(std::move(held));
+      }
     }
   }
 }
