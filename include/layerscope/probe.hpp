@@ -16,13 +16,13 @@ class ProbeListener {
   ProbeListener(const ProbeListener&) = delete;
   ProbeListener& operator=(const ProbeListener&) = delete;
 
-  /// Called by probe() with a tensor that is valid for the call. Must not throw.
+  /// Called by probe() with a tensor that is valid for the call. Must not throw. A probe() within is not heard.
   virtual void receive(std::string_view name, const TensorRef& x) noexcept = 0;
 
  protected:
   /// Starts listening on this thread.
   ProbeListener() noexcept;
-  /// Stops, on the same thread and in reverse order of construction.
+  /// Stops; on the thread that started it, in any order among several.
   ~ProbeListener();
 
  private:
@@ -35,19 +35,31 @@ class ProbeSilence final : ProbeListener {
 };
 
 namespace detail {
-inline thread_local ProbeListener* probe_listener = nullptr;
+
+inline constinit thread_local ProbeListener* probe_listener = nullptr;
+
+/// Tells the innermost listener, deaf meanwhile: what it calls may run the model's forward() again.
+inline void tell_probe_listener(std::string_view name, const TensorRef& x) noexcept {
+  ProbeListener* const listener = std::exchange(probe_listener, nullptr);
+  listener->receive(name, x);
+  probe_listener = listener;
 }
+
+}  // namespace detail
 
 /// Returns `x` unchanged, after showing it to the innermost listener of this thread, if there is one.
 template <class X>
 X probe(std::string_view name, X&& x) {
-  if (detail::probe_listener != nullptr) detail::probe_listener->receive(name, TensorRef(x));
+  if (detail::probe_listener != nullptr) detail::tell_probe_listener(name, TensorRef(x));
   return std::forward<X>(x);
 }
 
 inline ProbeListener::ProbeListener() noexcept : outer_(std::exchange(detail::probe_listener, this)) {}
+
 inline ProbeListener::~ProbeListener() {
-  detail::probe_listener = outer_;
+  ProbeListener** link = &detail::probe_listener;
+  while (*link != nullptr && *link != this) link = &(*link)->outer_;
+  if (*link == this) *link = outer_;
 }
 
 }  // namespace layerscope::inline LAYERSCOPE_ABI

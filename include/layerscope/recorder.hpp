@@ -6,6 +6,7 @@
 #include <layerscope/core/artifact.hpp>
 #include <layerscope/core/error.hpp>
 #include <layerscope/core/tensor.hpp>
+#include <layerscope/core/tensor_ref.hpp>
 #include <layerscope/sinks/sink.hpp>
 
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace layerscope::inline LAYERSCOPE_ABI {
@@ -24,10 +26,10 @@ class Snapshot;
 
 /// What became of one call on the training thread.
 enum class Outcome : std::uint8_t {
-  skipped,  ///< this step is not scheduled, or the recorder is disabled
+  skipped,  ///< this step is not scheduled
   queued,   ///< copied and handed to the worker
   written,  ///< done, in synchronous mode
-  dropped,  ///< the queue was full or closed
+  dropped,  ///< the queue was full or closed, memory was short, or this process is a fork of the one that records
   failed,   ///< the arguments were refused, or, in synchronous mode, an algorithm or sink threw
 };
 
@@ -35,12 +37,14 @@ enum class Outcome : std::uint8_t {
 class Status {
  public:
   Status(Outcome outcome) noexcept : outcome_(outcome) {}  // NOLINT(google-explicit-constructor)
-  Status(Outcome outcome, ErrorCode code, std::string message)
+  Status(Outcome outcome, ErrorCode code, std::string message) noexcept
       : outcome_(outcome), code_(code), message_(std::move(message)) {}
 
   Outcome outcome() const noexcept { return outcome_; }
   /// Neither dropped nor failed.
   bool ok() const noexcept { return outcome_ < Outcome::dropped; }
+  /// Why it was dropped or failed; says nothing while ok().
+  ErrorCode code() const noexcept { return code_; }
   const std::string& message() const noexcept { return message_; }
   /// For who wants the exception: throws Error unless ok().
   void or_throw() const {
@@ -61,26 +65,32 @@ struct Failure {
   std::string message;
 };
 
-/// When snapshots are taken.
+/// When snapshots are taken. A value; what it remembers of the run (every_seconds) is shared by its copies.
 class Schedule {
  public:
   /// Steps divisible by `n` (n ≥ 1; smaller counts as 1).
-  static Schedule every(std::int64_t n);
-  /// At most one step in `seconds` of wall time.
+  static Schedule every(std::int64_t n) noexcept;
+  /// At most one step in `seconds` of wall time, the first one asked about included.
   static Schedule every_seconds(double seconds);
   /// Exactly these steps.
   static Schedule steps(std::vector<std::int64_t> steps);
-  /// Steps for which `predicate` is true; one that throws counts as false and is reported.
+  /// Steps for which `predicate` is true. It is called by one thread at a time.
   static Schedule when(std::function<bool(std::int64_t step)> predicate);
-  static Schedule never();
+  static Schedule never() noexcept;
 
-  /// Whether `step` is due; for every_seconds, asking starts the next interval.
-  bool due(std::int64_t step);
+  /// Whether `step` is due; for every_seconds, a step that is due starts the next interval and stays due itself.
+  /// Throws what the predicate throws.
+  bool due(std::int64_t step) const {
+    if (rule_ == nullptr) return every_ != 0 && step % every_ == 0;
+    return (*rule_)(step);
+  }
 
  private:
-  explicit Schedule(std::function<bool(std::int64_t)> due) : due_(std::move(due)) {}
-  std::function<bool(std::int64_t)> due_;
-  std::int64_t every_ = 0;  ///< the common case, decided without an indirect call
+  explicit Schedule(std::int64_t every) noexcept : every_(every) {}
+  explicit Schedule(std::function<bool(std::int64_t)> rule);
+
+  std::int64_t every_ = 0;  // the common case, decided without an indirect call; 0 is never
+  std::shared_ptr<const std::function<bool(std::int64_t)>> rule_;
 };
 
 enum class Mode : std::uint8_t {
@@ -100,9 +110,9 @@ struct RecorderOptions {
   Schedule schedule = Schedule::every(1);
   /// Where the work is done. Default: on a worker thread of the lowest priority.
   Mode mode = Mode::asynchronous;
-  /// Most jobs waiting. Default 1024; at least 1.
+  /// Most jobs waiting, both lanes together. Default 1024; at least 1.
   std::int64_t queue_jobs = 1024;
-  /// Most bytes of copied tensors, waiting or kept for reuse. Default 256 MiB (RELIABILITY.md, R3).
+  /// Most bytes of copied tensors: waiting, being worked on, and kept for reuse. Default 256 MiB.
   std::int64_t queue_bytes = std::int64_t{256} << 20;
   /// What happens when either is exceeded.
   Overflow overflow = Overflow::drop_newest;
@@ -116,13 +126,14 @@ struct RecorderOptions {
   std::int64_t max_samples = 8;
   std::int64_t max_channels = 64;
   /// For a recorder with a directory: most bytes of all its files; older steps are removed first. Default: no limit.
-  std::optional<std::int64_t> byte_limit;
+  std::optional<std::int64_t> byte_limit = std::nullopt;
   /// For a recorder with a directory: once a newer step is written, only steps divisible by this stay. Default: all
   /// stay.
-  std::optional<std::int64_t> keep_every;
-  /// Told of every failure, on the thread where it happened, one at a time. Default: one line on stderr for the first
-  /// failure of each kind and name, and a count on close().
-  std::function<void(const Failure&)> on_error;
+  std::optional<std::int64_t> keep_every = std::nullopt;
+  /// Told of every failure, one at a time: on the thread where it happened, or, when another thread is being told just
+  /// then, on that one. What it throws is ignored. Default: one line on stderr for the first failure of each kind and
+  /// name, and a summary on close() when anything failed or was dropped.
+  std::function<void(const Failure&)> on_error = nullptr;
 };
 
 /// Which worker does a job: light ones must not wait behind heavy ones.
@@ -130,6 +141,14 @@ enum class Lane : std::uint8_t {
   light,  ///< heatmaps, statistics, encoding
   heavy,  ///< embeddings, atlas: a waiting job of the same kind and name is replaced by a newer one, and counted
           ///< dropped
+};
+
+/// What happens when a light job finds one of the same kind and name that waits.
+enum class Waiting : std::uint8_t {
+  separate,  ///< both are done
+  join,      ///< one job, the newer, stands for both and is counted for both; and it is held back as long as it costs
+             ///< more than a twentieth of the worker's time, until flush() or close(): for results that grow with the
+             ///< run
 };
 
 /// What a job's function gets.
@@ -146,16 +165,28 @@ struct Job {
   std::string name;
   std::int64_t step = 0;
   Lane lane = Lane::light;
+  Waiting waiting = Waiting::separate;
   std::vector<AnyView> inputs;  ///< borrowed until submit returns
+  /// Makes the artifacts. Their step is set to the job's, and kind and name too where they are empty.
   std::function<std::vector<Artifact>(const JobInputs&)> run;
 };
 
-/// How a run stands.
+namespace detail {
+/// A tensor to read once its job is admitted, so that a job which is dropped costs no copy from a device.
+struct LateInput {
+  const TensorRef* tensor = nullptr;
+  Shape extents;                   ///< the leading part of each axis to take
+  std::vector<std::int64_t> rows;  ///< entries of axis 0 to take, in increasing order; empty takes all
+};
+}  // namespace detail
+
+/// How a run stands. The counts are of jobs, that is of calls on a step that is due: a job is written when each of its
+/// artifacts reached every sink, and failed, once, when its arguments were refused or it or any sink threw.
 struct Report {
   RunCounts counts;
-  double caller_seconds = 0;  ///< time spent inside calls of the library on the user's threads
+  double caller_seconds = 0;  ///< time spent inside calls on the user's threads, apart from flush() and close()
   std::int64_t peak_queue_bytes = 0;
-  bool worker_alive = false;
+  bool worker_alive = false;      ///< jobs are accepted: not closed, no fork, and no worker ended or failed to start
   bool complete = false;          ///< close() finished everything in time
   std::vector<Failure> failures;  ///< the first 100
 };
@@ -165,25 +196,27 @@ struct Report {
 class Recorder {
  public:
   /// Without sinks: add some.
-  explicit Recorder(RecorderOptions options = {});
+  explicit Recorder(RecorderOptions options = {}) noexcept;
   /// Writes PNG and JSON files and a manifest into `directory`, continuing a run that is there already. A directory
   /// that cannot be written is reported at once, and the recorder stays usable for sinks added later.
-  explicit Recorder(const std::string& directory, RecorderOptions options = {});
+  explicit Recorder(const std::string& directory, RecorderOptions options = {}) noexcept;
   /// close() with the deadline of the options.
   ~Recorder();
-  Recorder(Recorder&&) noexcept;
+  /// The other is left without a run: its calls are drops that nobody counts.
+  Recorder(Recorder&& other) noexcept = default;
   Recorder& operator=(Recorder&&) = delete;
 
   /// Adds a sink; every artifact written from now on reaches it.
   Recorder& add(std::shared_ptr<Sink> sink) noexcept;
 
   /// The front to record with at `step` (an epoch or an iteration: the user's choice). Off, and free, when the step is
-  /// not due. What was given to watch() is recorded right away.
+  /// not due. What was given to watch() and observe() is recorded right away.
   Snapshot snapshot(std::int64_t step) noexcept;
 
-  /// Records `module` at every snapshot that is due: the filters and histograms of all its named parameters, through
-  /// the trait named_parameters<M> (adapters/torch.hpp has it for torch::nn::Module). A module given by reference must
-  /// outlive its last snapshot.
+  /// Records `module` at every snapshot that is due: the histograms of all its named parameters, and the filters of
+  /// those of rank 2 and more, through the trait named_parameters<M> of snapshot/watch.hpp, which has to be included
+  /// (adapters/torch.hpp does, and has the trait for torch::nn::Module). A module given by reference must outlive its
+  /// last snapshot; a std::shared_ptr to one is kept. `prefix` goes before each name, with a slash.
   template <class M>
   Recorder& watch(const M& module, std::string_view prefix = "");
 
@@ -193,11 +226,11 @@ class Recorder {
   /// Copies the inputs and queues the job (or runs it, in synchronous mode).
   Status submit(Job job) noexcept;
 
-  /// Waits until everything submitted so far is written, at most `seconds`; true when it is.
+  /// Waits until everything submitted so far is written and the sinks are flushed, at most `seconds`; true when so.
   bool flush(std::optional<double> seconds = std::nullopt) noexcept;
 
-  /// Ends the run: waits for everything, or for `seconds`; then what waits is dropped and counted, a worker stuck in
-  /// user code is abandoned, and further calls are counted as drops. May be called again.
+  /// Ends the run: waits for everything, or for `seconds`; then what waits is dropped and counted, a job stuck in user
+  /// code is abandoned and counted as failed, and further calls are counted as drops. May be called again.
   Report close(std::optional<double> seconds = std::nullopt) noexcept;
 
   Report report() const noexcept;
@@ -206,6 +239,16 @@ class Recorder {
  private:
   friend class Snapshot;
   struct Core;
+
+  // What Snapshot is a front of.
+  static const RecorderOptions& options(const Core& core) noexcept;
+  static Status submit(Core& core, Job job, std::span<const detail::LateInput> inputs) noexcept;
+  /// Counts a call whose arguments were refused; to be called while the exception is handled.
+  static Status refuse(Core& core, std::string_view kind, std::string_view name, std::int64_t step) noexcept;
+  /// What the shorthands keep for a kind and name on the callers' side, made by `make` at first; locks for the call.
+  static std::shared_ptr<void> keep(Core& core, std::string_view kind, std::string_view name,
+                                    std::shared_ptr<void> (*make)());
+
   std::shared_ptr<Core> core_;  // shared with the workers, which may outlive a close() that ran out of time
 };
 

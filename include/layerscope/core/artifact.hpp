@@ -97,6 +97,12 @@ struct Attribute {
   std::variant<std::int64_t, double, std::string> value;
 };
 
+/// Which of the artifacts of one kind and name a sink keeps.
+enum class Retention : std::uint8_t {
+  every_step,  ///< each step on its own
+  latest,      ///< the newest contains what came before and replaces it: a curve over the run
+};
+
 /// A named result at a step. It carries the numbers, their range, and a picture of them that is rendered on demand.
 struct Artifact {
   std::string kind;  ///< what it is: "activations", "filters", "histogram", "embedding" …
@@ -107,6 +113,7 @@ struct Artifact {
   std::vector<Attribute> attributes;
   std::vector<std::string> warnings;  ///< what was clamped, dropped or capped, in words
   Picture picture;
+  Retention retention = Retention::every_step;
 
   /// The part of this name and type, or null.
   template <class T>

@@ -2,46 +2,50 @@
 #pragma once
 
 #include <layerscope/config.hpp>
-#include <layerscope/core/layout.hpp>
 #include <layerscope/core/tensor_ref.hpp>
 #include <layerscope/probe.hpp>
 #include <layerscope/recorder.hpp>
 #include <layerscope/snapshot/options.hpp>
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string_view>
+#include <utility>
 
 namespace layerscope::inline LAYERSCOPE_ABI {
 
 /// The front to record with at one step; made by Recorder::snapshot(). Calls return at once where the step is not due.
 /// None throws; tensors are copied before the call returns, after the caps of RecorderOptions are applied.
 /// A `name` says whose data it is ("encoder/conv1"); one name may have several kinds.
+/// A tensor without elements is refused with ErrorCode::empty. NaN and infinities are shown and counted as warnings.
 class Snapshot {
  public:
   /// Whether this step is recorded: `if (snap) …` saves making a tensor that nobody will look at.
   explicit operator bool() const noexcept { return core_ != nullptr; }
   std::int64_t step() const noexcept { return step_; }
 
-  /// What a layer puts out, as pictures and numbers. Layout by rank when not given: [n, c] is NC, [n, c, h, w] is NCHW,
-  /// [n, c, d, h, w] is NCDHW; rank 3 must be said to be NTD or NCL.
+  /// What a layer puts out, as pictures and numbers. Layout by rank when not given: [c] is one sample, [n, c] is NC,
+  /// [n, c, h, w] is NCHW, [n, c, d, h, w] is NCDHW; rank 3 must be said to be NTD, NCL or CHW.
   Status activations(std::string_view name, const TensorRef& x, const ActivationsOptions& options = {}) noexcept;
 
-  /// A layer's weights as pictures: OIHW kernels, or OI, OIL and OIDHW by rank when no layout is given.
-  Status filters(std::string_view name, const TensorRef& weights, const FilterOptions& options = {}) noexcept;
+  /// A layer's weights as pictures: OI, OIL, OIHW and OIDHW by rank when no layout is given.
+  Status filters(std::string_view name, const TensorRef& weights, const FilterSnapshotOptions& options = {}) noexcept;
 
-  /// The distribution of all elements: histogram and statistics.
+  /// The distribution of all elements, none left out: histogram and statistics.
   Status histogram(std::string_view name, const TensorRef& x, const HistogramSnapshotOptions& options = {}) noexcept;
 
-  /// Count, mean, spread, range, zeros, non-finite numbers and dead units, without a picture.
+  /// Count, mean, spread, range, zeros, non-finite numbers and dead units of all elements, without a picture.
   Status statistics(std::string_view name, const TensorRef& x, const StatisticsSnapshotOptions& options = {}) noexcept;
 
   /// A matrix [h, w] (or a vector) as a heatmap.
-  Status heatmap(std::string_view name, const TensorRef& x, const HeatmapOptions& options = {}) noexcept;
+  Status heatmap(std::string_view name, const TensorRef& x, const HeatmapSnapshotOptions& options = {}) noexcept;
 
   /// Rows [n, …] projected to two or three dimensions; later dimensions are flattened.
   Status embedding(std::string_view name, const TensorRef& x, const EmbeddingOptions& options = {}) noexcept;
 
-  /// One number a step; the artifact is the whole series so far, drawn as a line chart.
+  /// One number a step; the artifact is the whole series so far, drawn as a line chart. A step given again replaces its
+  /// value. No value is lost, whatever the queue drops; in a quick loop several are written together.
   Status scalar(std::string_view name, double value) noexcept;
 
   /// A picture of your own.
@@ -56,14 +60,52 @@ class Snapshot {
   /// Sends what probe() sees on this thread to activations(), until the listener returned goes out of scope:
   ///   { auto listener = snap.listen(); model->forward(batch); }
   class Listener;
-  Listener listen(ActivationsOptions options = {}) noexcept;
+  Listener listen(const ActivationsOptions& options = {}) const noexcept;
 
  private:
   friend class Recorder;
+  Snapshot() noexcept = default;
   Snapshot(std::shared_ptr<Recorder::Core> core, std::int64_t step) noexcept : core_(std::move(core)), step_(step) {}
 
   std::shared_ptr<Recorder::Core> core_;  // null when the step is not due
   std::int64_t step_ = 0;
 };
 
+/// Listens while it lives, on the thread that made it; does nothing for a snapshot that is off.
+class Snapshot::Listener {
+ public:
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+ private:
+  friend class Snapshot;
+
+  class Ear final : public ProbeListener {
+   public:
+    Ear(const Snapshot& snapshot, const ActivationsOptions& options) noexcept
+        : snapshot_(snapshot), options_(options) {}
+    void receive(std::string_view name, const TensorRef& x) noexcept override {
+      snapshot_.activations(name, x, options_);
+    }
+
+   private:
+    Snapshot snapshot_;
+    ActivationsOptions options_;
+  };
+
+  Listener(const Snapshot& snapshot, const ActivationsOptions& options) noexcept {
+    if (snapshot) ear_.emplace(snapshot, options);
+  }
+
+  std::optional<Ear> ear_;
+};
+
+inline Snapshot::Listener Snapshot::listen(const ActivationsOptions& options) const noexcept {
+  return {*this, options};
+}
+
 }  // namespace layerscope::inline LAYERSCOPE_ABI
+
+#ifdef LAYERSCOPE_HEADER_ONLY
+#include <layerscope/impl/snapshot/snapshot_inl.hpp>
+#endif

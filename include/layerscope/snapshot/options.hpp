@@ -1,0 +1,81 @@
+// The options of the snapshot shorthands.
+#pragma once
+
+#include <layerscope/config.hpp>
+#include <layerscope/core/layout.hpp>
+#include <layerscope/core/tensor_ref.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace layerscope::inline LAYERSCOPE_ABI {
+
+struct ActivationsOptions {
+  /// What each axis means. Default by rank: [c] one sample, NC, NCHW, NCDHW; rank 3 must be said to be NTD, NCL or CHW.
+  std::optional<Layout> layout = std::nullopt;
+  /// Most samples copied and shown, at least 1. Default: RecorderOptions::max_samples.
+  std::optional<std::int64_t> max_samples = std::nullopt;
+  /// Most channels or features copied and shown, at least 1. Default: RecorderOptions::max_channels.
+  std::optional<std::int64_t> max_channels = std::nullopt;
+};
+
+struct FilterSnapshotOptions {
+  /// What each axis means. Default by rank: OI, OIL, OIHW, OIDHW.
+  std::optional<Layout> layout = std::nullopt;
+  /// Most output channels, and most input channels, copied and shown, at least 1. Default:
+  /// RecorderOptions::max_channels.
+  std::optional<std::int64_t> max_channels = std::nullopt;
+};
+
+struct HistogramSnapshotOptions {
+  /// Number of bins, at least 1. Default: by the rule of algorithms/histogram.hpp.
+  std::optional<int> bins = std::nullopt;
+};
+
+struct StatisticsSnapshotOptions {
+  /// What each axis means, for dead units. Default by rank as for activations; without one, of rank 3, no units are
+  /// told.
+  std::optional<Layout> layout = std::nullopt;
+};
+
+struct HeatmapSnapshotOptions {
+  /// Most rows, and most columns, copied and shown, at least 1. Default 1024.
+  std::int64_t max_side = 1024;
+};
+
+/// Principal components, fitted at every step anew and turned onto the layout of the step before (orthogonal
+/// Procrustes over the samples that both have), or kept as they were at the first step.
+struct PcaProjection {
+  enum class Basis : std::uint8_t {
+    aligned,  ///< fitted at each step, then aligned: shows each step's own variance
+    frozen,   ///< fitted at the first step: movement is movement of the data alone
+  };
+  /// Default: aligned. When the number of features changes, a frozen basis is fitted anew.
+  Basis basis = Basis::aligned;
+};
+
+/// How rows become points of the plane or of space.
+using EmbeddingMethod = std::variant<PcaProjection>;
+
+struct EmbeddingOptions {
+  /// Integer class of each row, [n]; negative is unlabelled. Default: none.
+  std::optional<TensorRef> labels = std::nullopt;
+  /// A name for each class from 0. Default: none.
+  std::vector<std::string> class_names = {};
+  /// Default: principal components.
+  EmbeddingMethod method = PcaProjection{};
+  /// Dimensions of the layout, 2 or 3. Default 2.
+  int dimensions = 2;
+  /// Most rows copied and projected, drawn at random but the same ones at every step, at least 1. Default 5000.
+  std::int64_t max_rows = 5000;
+  /// Of the draw. Default 0.
+  std::uint64_t seed = 0;
+  /// Which sample each row is, [n], where rows are not the same samples in the same order at every step. Default: the
+  /// row's number.
+  std::optional<TensorRef> ids = std::nullopt;
+};
+
+}  // namespace layerscope::inline LAYERSCOPE_ABI

@@ -1,0 +1,73 @@
+// Recorder::watch(module): the parameters of a live model at every snapshot, through one trait a library.
+#pragma once
+
+#include <layerscope/config.hpp>
+#include <layerscope/core/tensor_ref.hpp>
+#include <layerscope/recorder.hpp>
+#include <layerscope/snapshot/snapshot.hpp>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace layerscope::inline LAYERSCOPE_ABI {
+
+/// Specialised per outside type of module:
+///   template <class F>
+///   static void for_each(const M& module, F f);   // calls f(std::string_view name, const TensorRef& parameter)
+/// and, where a copy of M shares its parameters with the original (a handle), so that the recorder can keep one:
+///   static M share(const M& module);
+template <class M>
+struct named_parameters;
+
+namespace detail {
+
+template <class M>
+inline constexpr bool is_shared_pointer = false;
+template <class M>
+inline constexpr bool is_shared_pointer<std::shared_ptr<M>> = true;
+
+template <class M>
+concept Watchable = requires(const M& module) {
+  named_parameters<M>::for_each(module, [](std::string_view, const TensorRef&) {});
+};
+
+template <class M>
+void record_parameters(const M& module, const std::string& prefix, Snapshot& snapshot) {
+  named_parameters<M>::for_each(module, [&](std::string_view name, const TensorRef& parameter) {
+    const std::string full = prefix.empty() ? std::string(name) : prefix + '/' + std::string(name);
+    if (parameter.shape().rank() >= 2) snapshot.filters(full, parameter);
+    snapshot.histogram(full, parameter);
+  });
+}
+
+}  // namespace detail
+
+template <class M>
+Recorder& Recorder::watch(const M& module, std::string_view prefix) {
+  std::string owned_prefix(prefix);
+  if constexpr (detail::is_shared_pointer<M>) {
+    using Module = std::remove_const_t<typename M::element_type>;
+    static_assert(detail::Watchable<Module>, "layerscope: specialise layerscope::named_parameters for this module");
+    if (module == nullptr) return *this;
+    return observe([module, prefix = std::move(owned_prefix)](Snapshot& snapshot) {
+      detail::record_parameters<Module>(*module, prefix, snapshot);
+    });
+  } else {
+    static_assert(detail::Watchable<M>,
+                  "layerscope: no named_parameters for this type of module. Include the header of its library "
+                  "(<layerscope/adapters/torch.hpp>), or specialise layerscope::named_parameters<M> as "
+                  "<layerscope/snapshot/watch.hpp> shows.");
+    if constexpr (requires { named_parameters<M>::share(module); }) {
+      return observe([shared = named_parameters<M>::share(module), prefix = std::move(owned_prefix)](
+                         Snapshot& snapshot) { detail::record_parameters<M>(shared, prefix, snapshot); });
+    } else {
+      return observe([&module, prefix = std::move(owned_prefix)](Snapshot& snapshot) {
+        detail::record_parameters<M>(module, prefix, snapshot);
+      });
+    }
+  }
+}
+
+}  // namespace layerscope::inline LAYERSCOPE_ABI
