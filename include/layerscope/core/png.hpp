@@ -1,8 +1,8 @@
 // Images as PNG files (ISO/IEC 15948:2004), 8 bits a sample: grey, RGB, RGBA, or palette.
 //
 // The compressor is libdeflate with LAYERSCOPE_WITH_LIBDEFLATE, else zlib with LAYERSCOPE_WITH_ZLIB, else the one of
-// stb_image_write. One filter serves the whole image, chosen from a sample of its rows: trying all five on every row,
-// as stb and libpng do, costs more than the compression itself (figures in docs/performance/png.md).
+// stb_image_write. One filter serves the whole image, chosen by compressing a sample of its rows: trying all five on
+// every row, as stb does, costs as much as the compression (figures in docs/performance/png.md).
 #pragma once
 
 #include <layerscope/config.hpp>
@@ -24,11 +24,10 @@ enum class PngFilter : std::uint8_t {
 };
 
 struct PngOptions {
-  /// Effort of the compressor, 1 (fastest) to 9 (smallest); others are clamped. Default 1. stb's compressor knows no
-  /// level below 5.
+  /// Effort of the compressor, 1 (fastest) to 9 (smallest); others are clamped. Default 1. stb's compressor is
+  /// never set below 8, its own default.
   int level = 1;
-  /// The filter of every row. Derived: none for palettes, else the one of the three that leaves the smallest residuals
-  /// on a sample of the rows (the minimum sum of absolute differences, PNG specification, section 12.8).
+  /// The filter of every row. Derived: the one of the three under which up to 32 sampled rows compress best.
   std::optional<PngFilter> filter;
 };
 
