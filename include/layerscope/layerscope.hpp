@@ -1,0 +1,72 @@
+// All of layerscope that needs nothing but the required libraries: core, readers, algorithms, sinks and the recorder.
+// Adapters of other libraries, such as <layerscope/adapters/torch.hpp>, are included on their own.
+#pragma once
+
+#include <layerscope/config.hpp>
+#include <layerscope/fwd.hpp>
+#include <layerscope/version.hpp>
+
+#include <layerscope/core/adapter.hpp>
+#include <layerscope/core/artifact.hpp>
+#include <layerscope/core/dtype.hpp>
+#include <layerscope/core/error.hpp>
+#include <layerscope/core/finite.hpp>
+#include <layerscope/core/format.hpp>
+#include <layerscope/core/image.hpp>
+#include <layerscope/core/io.hpp>
+#include <layerscope/core/kernels/half.hpp>
+#include <layerscope/core/kernels/isa.hpp>
+#include <layerscope/core/kernels/matmul.hpp>
+#include <layerscope/core/kernels/pixels.hpp>
+#include <layerscope/core/layout.hpp>
+#include <layerscope/core/naming.hpp>
+#include <layerscope/core/npy.hpp>
+#include <layerscope/core/parallel.hpp>
+#include <layerscope/core/picture.hpp>
+#include <layerscope/core/png.hpp>
+#include <layerscope/core/progress.hpp>
+#include <layerscope/core/random.hpp>
+#include <layerscope/core/shape.hpp>
+#include <layerscope/core/tensor.hpp>
+#include <layerscope/core/tensor_ref.hpp>
+#include <layerscope/core/tensor_view.hpp>
+
+#include <layerscope/adapters/std.hpp>
+
+#include <layerscope/readers/idx.hpp>
+#include <layerscope/readers/npy.hpp>
+#include <layerscope/readers/options.hpp>
+#include <layerscope/readers/safetensors.hpp>
+#include <layerscope/readers/tensor_file.hpp>
+
+#include <layerscope/algorithms/colormap.hpp>
+#include <layerscope/algorithms/feature_maps.hpp>
+#include <layerscope/algorithms/filters.hpp>
+#include <layerscope/algorithms/grid.hpp>
+#include <layerscope/algorithms/heatmap.hpp>
+#include <layerscope/algorithms/histogram.hpp>
+#include <layerscope/algorithms/histogram_chart.hpp>
+#include <layerscope/algorithms/line_chart.hpp>
+#include <layerscope/algorithms/quantile_sketch.hpp>
+#include <layerscope/algorithms/resample.hpp>
+#include <layerscope/algorithms/scatter.hpp>
+#include <layerscope/algorithms/statistics.hpp>
+#include <layerscope/algorithms/text.hpp>
+
+#include <layerscope/sinks/callback.hpp>
+#include <layerscope/sinks/directory.hpp>
+#include <layerscope/sinks/event_writer.hpp>
+#include <layerscope/sinks/fan_out.hpp>
+#include <layerscope/sinks/json.hpp>
+#include <layerscope/sinks/memory.hpp>
+#include <layerscope/sinks/null.hpp>
+#include <layerscope/sinks/png.hpp>
+#include <layerscope/sinks/sink.hpp>
+
+#include <layerscope/recorder.hpp>
+
+#include <layerscope/probe.hpp>
+
+#include <layerscope/snapshot/options.hpp>
+#include <layerscope/snapshot/snapshot.hpp>
+#include <layerscope/snapshot/watch.hpp>

@@ -1,0 +1,10 @@
+// A layout with a letter that names no axis, in a constant.
+// expected: Layout
+#include <layerscope/core/layout.hpp>
+
+#ifdef WRONG
+constexpr layerscope::Layout layout{"NCHQ"};
+#else
+constexpr layerscope::Layout layout{"NCHW"};
+#endif
+static_assert(layout.rank() == 4);

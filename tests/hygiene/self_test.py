@@ -1,0 +1,151 @@
+"""Every check of this folder finds what it is there to find: each is run on a small tree that is in order, and again
+with one thing broken.
+
+Usage: self_test.py <compiler>
+"""
+
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import formatting
+import include_graph
+import leaks
+import min_max
+import readme_snippets
+import sources
+import text
+import umbrella
+from tree import Tree
+
+COMPILER = sys.argv.pop(1) if len(sys.argv) > 1 else "c++"
+CLANG_FORMAT = sys.argv.pop(1) if len(sys.argv) > 1 else ""
+
+GOOD = {
+    "include/layerscope/version.hpp": "#pragma once\n",
+    "include/layerscope/config.hpp": "#pragma once\n#include <layerscope/version.hpp>\n",
+    "include/layerscope/fwd.hpp": "#pragma once\n#include <layerscope/config.hpp>\n",
+    "include/layerscope/core/a.hpp": (
+        "#pragma once\n#include <layerscope/config.hpp>\n#include <vector>\n"
+        "#ifdef LAYERSCOPE_HEADER_ONLY\n#include <layerscope/impl/a_inl.hpp>\n#endif\n"
+    ),
+    "include/layerscope/impl/a_inl.hpp": (
+        "#pragma once\n#include <layerscope/core/a.hpp>\n#include <mutex>\nLAYERSCOPE_INLINE void f() {}\n"
+    ),
+    "include/layerscope/sinks/sink.hpp": "#pragma once\n#include <layerscope/core/a.hpp>\n",
+    "include/layerscope/algorithms/x.hpp": "#pragma once\n#include <layerscope/core/a.hpp>\n",
+    "include/layerscope/algorithms/detail/y.hpp": "#pragma once\n#include <Eigen/Core>\n",
+    "include/layerscope/adapters/torch.hpp": "#pragma once\n#include <torch/torch.h>\n",
+    "include/layerscope/layerscope.hpp": (
+        "#pragma once\n#include <layerscope/algorithms/x.hpp>\n#include <layerscope/fwd.hpp>\n"
+        "#include <layerscope/sinks/sink.hpp>\n"
+    ),
+    "src/core.cpp": "// Bodies.\n#include <layerscope/impl/a_inl.hpp>\n",
+}
+
+
+class Broken(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.root = Path(self.folder.name)
+        self.tree = Tree(self.root)
+        for path, content in GOOD.items():
+            self.write(path, content)
+
+    def write(self, path, content):
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(content, encoding="utf-8")
+
+    def add(self, path, line):
+        self.write(path, (self.root / path).read_text(encoding="utf-8") + line + "\n")
+
+    def assert_found(self, problems, what):
+        self.assertTrue(any(what in problem for problem in problems), problems)
+
+    def test_good_tree(self):
+        self.assertEqual(include_graph.problems_of(self.tree), [])
+        self.assertEqual(umbrella.problems_of(self.tree), [])
+        self.assertEqual(sources.problems_of(self.tree), [])
+        self.assertEqual(leaks.problems_of(self.tree, COMPILER), [])
+        self.assertEqual(text.problems_of(self.root), [])
+
+    def test_include_graph(self):
+        for path, line, what in [
+            ("include/layerscope/core/a.hpp", "#include <layerscope/sinks/sink.hpp>", "core includes"),
+            ("include/layerscope/core/a.hpp", "#include <mutex>", "includes <mutex>"),
+            ("include/layerscope/algorithms/x.hpp", "#include <layerscope/sinks/sink.hpp>", "algorithms includes"),
+            ("include/layerscope/algorithms/x.hpp", "#include <Eigen/Core>", "<Eigen/Core>"),
+            ("include/layerscope/algorithms/x.hpp", "#include <layerscope/layerscope.hpp>", "umbrella"),
+            ("include/layerscope/algorithms/x.hpp", '#include "y.hpp"', "in quotes"),
+            ("include/layerscope/algorithms/x.hpp", "#include <layerscope/core/gone.hpp>", "does not exist"),
+            ("include/layerscope/sinks/sink.hpp", "#include <layerscope/algorithms/detail/y.hpp>", "private"),
+            ("include/layerscope/impl/a_inl.hpp", "#include <layerscope/algorithms/x.hpp>", "core includes"),
+            ("include/layerscope/adapters/torch.hpp", "#include <opencv2/core.hpp>", "<opencv2/core.hpp>"),
+        ]:
+            with self.subTest(path=path, line=line):
+                before = (self.root / path).read_text(encoding="utf-8")
+                self.add(path, line)
+                self.assert_found(include_graph.problems_of(self.tree), what)
+                self.write(path, before)
+
+    def test_include_graph_knows_every_zone(self):
+        self.write("include/layerscope/elsewhere/z.hpp", "#pragma once\n")
+        self.assert_found(include_graph.problems_of(self.tree), "no zone")
+
+    def test_umbrella(self):
+        self.write("include/layerscope/algorithms/new.hpp", "#pragma once\n")
+        self.assert_found(umbrella.problems_of(self.tree), "new.hpp is not reachable")
+        self.add("include/layerscope/layerscope.hpp", "#include <layerscope/adapters/torch.hpp>")
+        self.assert_found(umbrella.problems_of(self.tree), "expected no optional adapter")
+
+    def test_sources(self):
+        self.write("src/twice.cpp", "#include <layerscope/impl/a_inl.hpp>\n")
+        self.assert_found(sources.problems_of(self.tree), "expected exactly one")
+        self.write("src/twice.cpp", "int x;\n")
+        self.assert_found(sources.problems_of(self.tree), "expected includes only")
+        self.write("src/core.cpp", "\n")
+        self.assert_found(sources.problems_of(self.tree), "no source file")
+
+    def test_leaks(self):
+        for header in ["thread", "mutex", "chrono", "iostream", "fstream"]:
+            self.write("include/layerscope/core/b.hpp", f"#pragma once\n#include <{header}>\n")
+            self.assert_found(leaks.problems_of(self.tree, COMPILER), f"opens {header}")
+        for header in ["Eigen/Core", "nlohmann/json.hpp", "stb_image_write.h"]:
+            self.write(f"foreign/{header}", "")
+            self.write("include/layerscope/core/b.hpp", f"#pragma once\n#include <{header}>\n")
+            found = leaks.problems_of(self.tree, COMPILER, [f"-I{self.root / 'foreign'}"])
+            self.assert_found(found, f"opens {Path(header).name}")
+
+    def test_text(self):
+        for content in ["see /ho" "me/somebody/x", "cd /wo" "rk/main", "x = 1  ", "\tx", "// TO" "DO: later"]:
+            with self.subTest(content=content):
+                self.write("src/note.cpp", content + "\n")
+                self.assert_found(text.problems_of(self.root), "src/note.cpp:1")
+
+    @unittest.skipUnless(CLANG_FORMAT, "no clang-format-14")
+    def test_formatting(self):
+        self.write(".clang-format", "BasedOnStyle: Google\n")
+        self.write("src/core.cpp", "int x;\n")
+        self.assertEqual([p for p in formatting.problems_of(self.root, CLANG_FORMAT) if "core.cpp" in p], [])
+        self.write("src/core.cpp", "int   x;\n")
+        self.assert_found(formatting.problems_of(self.root, CLANG_FORMAT), "core.cpp")
+
+    def test_min_max(self):
+        body = "#pragma once\n#include <algorithm>\ninline int f(int a) {{ return {}(a, 1); }}\n"
+        for call, expected in [("(std::max)", 0), ("std::max", 1)]:
+            self.write("include/layerscope/core/a.hpp", body.format(call))
+            unit = min_max.translation_unit(self.tree, compiled=False)
+            command = [COMPILER, "-std=c++20", "-fsyntax-only", f"-I{self.tree.include_dir}", "-x", "c++", "-"]
+            done = subprocess.run(command, input=unit, capture_output=True, text=True, check=False)
+            self.assertEqual(min(done.returncode, 1), expected, done.stderr)
+
+    def test_readme_snippets(self):
+        readme = "text\n```cpp\nint x;\n```\n```cpp\nint main() {}\n```\n"
+        self.assertEqual(list(readme_snippets.snippets(readme)), [(5, "int main() {}\n")])
+
+
+if __name__ == "__main__":
+    unittest.main()

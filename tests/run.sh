@@ -1,0 +1,163 @@
+#!/usr/bin/env bash
+# The whole test suite, from a clean clone on Debian 12 or Ubuntu 24.04: installs what is missing, then configures,
+# builds and tests in several ways, and closes with one line of counts.
+#
+#   bash tests/run.sh                    everything
+#   bash tests/run.sh gcc tsan           only these stages: gcc clang asan tsan fast
+#   LAYERSCOPE_TORCH=0 bash tests/run.sh without libtorch (600 MB installed)
+#   LAYERSCOPE_INSTALL_PACKAGES=0 …      with the packages that are there
+set -euo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+
+torch=${LAYERSCOPE_TORCH:-1}
+stages=("$@")
+if [ ${#stages[@]} -eq 0 ]; then stages=(gcc clang asan tsan fast); fi
+build=build/test
+jobs=$(nproc)
+started=$SECONDS
+
+say() { printf '\n== %s\n' "$*"; }
+
+# --- packages -------------------------------------------------------------------------------------------------------
+as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
+installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'; }
+available() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
+
+install_packages() {
+  local wanted=(g++ cmake ninja-build pkg-config git python3 libeigen3-dev nlohmann-json3-dev libstb-dev catch2
+    zlib1g-dev libdeflate-dev libcli11-dev libbenchmark-dev clang-format-14)
+  if [ "$torch" != 0 ]; then wanted+=(libtorch-dev); fi
+  local missing=() package
+  for package in "${wanted[@]}"; do installed "$package" || missing+=("$package"); done
+  # The thread sanitizer's runtime is a package of its own, which Debian only recommends.
+  if ! command -v clang++-14 clang++ >/dev/null || ! compgen -G '/usr/lib/*/clang/*/lib/linux/libclang_rt.tsan*' \
+    '/usr/lib/clang/*/lib/linux/libclang_rt.tsan*' >/dev/null; then missing+=(clang-14 libclang-rt-14-dev); fi
+  if [ ${#missing[@]} -eq 0 ]; then return; fi
+
+  as_root apt-get update -qq
+  local known=()
+  for package in "${missing[@]}"; do
+    if available "$package"; then
+      known+=("$package")
+    elif [ "$package" = clang-14 ]; then
+      known+=(clang)
+    else
+      echo "package $package is not to be had here"
+    fi
+  done
+  if [ ${#known[@]} -eq 0 ]; then return; fi
+  say "installing ${known[*]}"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${known[@]}" >/dev/null
+}
+
+if [ "${LAYERSCOPE_INSTALL_PACKAGES:-1}" != 0 ]; then
+  if command -v apt-get >/dev/null; then
+    install_packages
+  else
+    echo "no apt-get here: see the package list in tests/run.sh"
+  fi
+fi
+
+clang=$(command -v clang++-14 || command -v clang++ || true)
+if [ "${CI:-}" = true ] && ! command -v clang-format-14 >/dev/null; then
+  echo "clang-format-14 is missing, and this is the machine that has to check the formatting" >&2
+  exit 1
+fi
+generator=()
+if command -v ninja >/dev/null; then generator=(-G Ninja); fi
+launcher=()
+if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+
+# --- stages ---------------------------------------------------------------------------------------------------------
+passed=0
+failed=0
+skipped=0
+summary=()
+
+count() {  # count <junit file>: adds a stage's tests to the totals
+  local suite
+  suite=$(grep -m1 -A8 '<testsuite ' "$1" | tr '\n' ' ')
+  local total wrong left_out
+  total=$(sed -E 's/.* tests="([0-9]+)".*/\1/' <<<"$suite")
+  wrong=$(sed -E 's/.* failures="([0-9]+)".*/\1/' <<<"$suite")
+  left_out=$(sed -E 's/.* skipped="([0-9]+)".*/\1/' <<<"$suite")
+  passed=$((passed + total - wrong - left_out))
+  failed=$((failed + wrong))
+  skipped=$((skipped + left_out))
+  result="$((total - wrong - left_out)) of $total passed"
+}
+
+stage() {  # stage <name> <what it is> <cmake arguments…>
+  local name=$1 what=$2 begin=$SECONDS built tested
+  shift 2
+  if ! printf '%s\n' "${stages[@]}" | grep -qx "$name"; then return; fi
+  say "$name: $what"
+  local result=""
+  if cmake -S . -B "$build/$name" "${generator[@]}" "${launcher[@]}" -DCMAKE_BUILD_TYPE=None -DLAYERSCOPE_WERROR=ON "$@" \
+    >"$build/$name.configure.log" 2>&1 &&
+    cmake --build "$build/$name" -j "$jobs" -- "${keep_going[@]}" >"$build/$name.build.log" 2>&1; then
+    built=$SECONDS
+    ctest --test-dir "$build/$name" -j "$jobs" --output-on-failure --no-tests=error \
+      --output-junit "$PWD/$build/$name.junit.xml" || true
+    tested=$SECONDS
+    if [ -f "$build/$name.junit.xml" ]; then
+      count "$build/$name.junit.xml"
+    else
+      failed=$((failed + 1))
+      result="no test ran"
+    fi
+  else
+    built=$SECONDS
+    tested=$SECONDS
+    failed=$((failed + 1))
+    result="does not build"
+    grep -E 'error|Error|FAILED|undefined reference' "$build/$name.configure.log" "$build/$name.build.log" | head -60 || true
+    tail -n 40 "$build/$name.build.log" 2>/dev/null || tail -n 40 "$build/$name.configure.log"
+  fi
+  summary+=("$(printf '%-6s %4d s build %4d s test   %s' "$name" $((built - begin)) $((tested - built)) "$result")")
+}
+
+mkdir -p "$build"
+rm -f "$build"/*.junit.xml
+keep_going=()
+if [ ${#generator[@]} -gt 0 ]; then keep_going=(-k 0); fi
+with_torch=AUTO
+if [ "$torch" = 0 ]; then with_torch=OFF; fi
+
+stage gcc "g++, header-only, with libtorch, and the checks of the project as a whole" \
+  -DCMAKE_CXX_FLAGS=-O1 -DLAYERSCOPE_TEST_MODE=header_only -DLAYERSCOPE_WITH_TORCH=$with_torch \
+  -DLAYERSCOPE_TEST_HEADERS=ON -DLAYERSCOPE_BUILD_BENCHMARKS=OFF
+
+for_clang=(-DCMAKE_CXX_COMPILER="$clang" -DLAYERSCOPE_TEST_MODE=compiled -DLAYERSCOPE_WITH_TORCH=OFF)
+alone=(-DLAYERSCOPE_TEST_PROJECT=OFF -DLAYERSCOPE_BUILD_EXAMPLES=OFF -DLAYERSCOPE_BUILD_TOOLS=OFF)
+if [ -n "$clang" ]; then
+  stage clang "$(basename "$clang"), compiled mode, without libtorch; benchmarks are compiled" \
+    "${for_clang[@]}" -DCMAKE_CXX_FLAGS=-O1 -DLAYERSCOPE_TEST_PROJECT=OFF
+fi
+
+stage asan "g++, address and undefined-behaviour sanitizers" \
+  "-DCMAKE_CXX_FLAGS=-O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" \
+  -DLAYERSCOPE_TEST_MODE=compiled -DLAYERSCOPE_WITH_TORCH=OFF "${alone[@]}" -DLAYERSCOPE_BUILD_BENCHMARKS=OFF
+
+if [ -n "$clang" ]; then
+  stage tsan "$(basename "$clang"), thread sanitizer, for whatever runs threads" \
+    "${for_clang[@]}" "-DCMAKE_CXX_FLAGS=-O1 -g1 -fsanitize=thread" "${alone[@]}" -DLAYERSCOPE_BUILD_BENCHMARKS=OFF \
+    "-DLAYERSCOPE_TEST_FILTER=parallel|recorder|queue|probe|snapshot/|sinks/"
+else
+  echo "no clang here: the stages clang and tsan are left out"
+fi
+
+stage fast "g++ -Ofast, the numeric tests: NaN and infinity must still be found" \
+  -DCMAKE_CXX_FLAGS=-Ofast -DLAYERSCOPE_TEST_MODE=compiled -DLAYERSCOPE_WITH_TORCH=OFF "${alone[@]}" \
+  -DLAYERSCOPE_BUILD_BENCHMARKS=OFF "-DLAYERSCOPE_TEST_FILTER=algorithms/|core/"
+
+# --- result ---------------------------------------------------------------------------------------------------------
+say "stages"
+printf '%s\n' "${summary[@]}"
+echo "$((SECONDS - started)) s in all; logs in $build"
+if [ $((passed + failed)) -eq 0 ]; then
+  echo "no test ran" >&2
+  failed=1
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
