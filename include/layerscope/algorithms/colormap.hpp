@@ -23,9 +23,9 @@ enum class Colormap : std::uint8_t {
   cividis,  ///< blue to yellow, made to look alike with and without colour-vision deficiency
   gray,     ///< black to white
   turbo,    ///< rainbow-like; not monotone in lightness, for telling levels apart only
-  /// Diverging: dark blue, exact white in the middle (entries 127 and 128), dark red. The two arms are mirror images
-  /// in CIELAB lightness, which falls linearly from 100 to 30, so that +v and −v look equally strong; hue fixed at 280°
-  /// and 35°, chroma as 64·sin(πs/2) over the distance s from the middle. For signed numbers such as weights.
+  /// Diverging: dark blue, exact white in the middle (entries 127 and 128), dark red, for signed numbers such as
+  /// weights. By formula in OKLab (Ottosson 2020): at the distance s in [0, 1] from the middle, lightness 1 − 0.65·s and
+  /// chroma 0.14·sin(0.7πs) at hue 258° or 28°, so that +v and −v look equally strong.
   blue_white_red,
 };
 

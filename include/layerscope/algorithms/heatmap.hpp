@@ -31,8 +31,7 @@ struct HeatmapOptions {
   /// numpy.percentile does. Defaults 1 and 99.
   double low_percentile = 1;
   double high_percentile = 99;
-  /// Ends for Normalization::fixed (required there, ignored otherwise), finite, min <= max. With min == max, numbers
-  /// below it take the first colour, numbers above it the last.
+  /// Ends for Normalization::fixed (required there, ignored otherwise), finite, min <= max.
   std::optional<Range> range;
   /// Colours of the numbers that have no place on the scale. Defaults are outside every colormap here.
   Rgb nan_colour{255, 0, 255};
@@ -66,16 +65,17 @@ HeatmapScale heatmap_scale(const AnyView& x, const HeatmapOptions& options = {})
 /// The picture of `x`, [h, w] of any element type; [w] is one row. A constant matrix gets the middle colour.
 ///
 /// PixelFormat::indexed with the colormap as its palette when every number is finite, else PixelFormat::rgb. Colour
-/// index min(⌊256·(v − min)/(max − min)⌋, 255), computed in float32 for float32 and narrower numbers whose range
-/// float32 can subtract and divide by, in float64 for the rest. A picture beyond max_image_bytes is scaled down by
-/// averaging: HeatmapScale::reduction says by how much.
+/// index min(⌊256·(v − min)/(max − min)⌋, 255), in float32 for float32 and narrower numbers, in float64 for the others
+/// and where float32 cannot hold the range; at the border of two colours the last bit of that arithmetic decides.
+/// A picture beyond max_image_bytes is scaled down by averaging: HeatmapScale::reduction says by how much.
 ///
 /// Throws Error(empty) for rank 0 and for zero extents, Error(invalid_argument) for rank above 2 and for options
-/// outside their ranges. float64 beyond ±8.9e307 is normalised without overflow.
+/// outside their ranges, Error(too_large) when the scale given leads beyond max_image_bytes.
 Image heatmap(const AnyView& x, const HeatmapOptions& options = {});
 
-/// As above, on a scale that the caller has already (made by heatmap_scale() of these or of other numbers): several
-/// matrices on one scale, or one pass less over a large one. Counts in `scale` are not read.
+/// As above, between the ends scale.range that the caller has already, of these numbers or of others, so that several
+/// matrices share one scale. Nothing else of `scale` is read, and of the normalisation in
+/// `options` only whether it is log.
 Image heatmap(const AnyView& x, const HeatmapScale& scale, const HeatmapOptions& options);
 
 }  // namespace layerscope::inline LAYERSCOPE_ABI

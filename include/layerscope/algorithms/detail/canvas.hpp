@@ -1,0 +1,89 @@
+// What the composed pictures (grids, charts) share: one look, text blocks, smooth lines and markers.
+#pragma once
+
+#include <layerscope/algorithms/colormap.hpp>
+#include <layerscope/algorithms/text.hpp>
+#include <layerscope/config.hpp>
+#include <layerscope/core/image.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace layerscope::inline LAYERSCOPE_ABI::detail {
+
+/// The look: dark grey text on white, light grey frames, 12 pixels around everything.
+namespace look {
+inline constexpr Rgb ink{0x22, 0x22, 0x22};
+inline constexpr Rgb soft_ink{0x5F, 0x5F, 0x5F};
+inline constexpr Rgb frame{0xC8, 0xC8, 0xC8};
+inline constexpr Rgb grid_line{0xE6, 0xE6, 0xE6};
+inline constexpr Rgb paper{0xFF, 0xFF, 0xFF};
+inline constexpr std::int64_t margin = 12;
+inline constexpr std::int64_t line = 15;  // from one line of text to the next
+inline constexpr TextOptions title{.scale = 1, .weight = FontWeight::bold};
+}  // namespace look
+
+/// A rectangle of pixels.
+struct Box {
+  std::int64_t x = 0, y = 0, width = 0, height = 0;
+};
+
+/// The part of `box` inside the image, filled.
+void fill_box(Image& image, const Box& box, Rgb colour);
+
+/// A frame of one pixel just inside `box`.
+void draw_frame(Image& image, const Box& box, Rgb colour);
+
+/// `share` in [0, 1] of `colour` over the pixel; nothing outside the image.
+void blend_pixel(Image& image, std::int64_t x, std::int64_t y, Rgb colour, double share);
+
+/// `image` copied into `canvas` (RGB) with its top left corner at (x, y), both sides multiplied; clipped.
+void paste(Image& canvas, const Image& image, std::int64_t x, std::int64_t y, std::int64_t zoom_x, std::int64_t zoom_y);
+
+/// Share in [0, 1] that a marker of `diameter` pixels with its centre at (0, 0) covers of the pixel at (dx, dy).
+double marker_coverage(Marker marker, double diameter, double dx, double dy) noexcept;
+
+/// A marker with smooth edges, cut off at `clip`.
+void draw_marker(Image& image, const Box& clip, double x, double y, double diameter, const ClassStyle& style,
+                 double opacity);
+
+/// Lines of text, one below the other from (x, y).
+void draw_lines(Image& image, std::int64_t x, std::int64_t y, const std::vector<std::string>& lines, Rgb colour,
+                const TextOptions& options = {});
+
+/// Text whose box ends at `right`, or has its middle at `centre`.
+void draw_text_right(Image& image, std::int64_t right, std::int64_t y, std::string_view text, Rgb colour);
+void draw_text_centred(Image& image, std::int64_t centre, std::int64_t y, std::string_view text, Rgb colour);
+
+/// The title and the captions broken to `width`, and the pixels they take above and below the body.
+struct TextBlocks {
+  std::vector<std::string> title;
+  std::vector<std::string> captions;
+
+  TextBlocks(std::string_view title_text, const std::vector<std::string>& caption_texts, std::int64_t width);
+  std::int64_t above() const noexcept;
+  std::int64_t below() const noexcept;
+  /// Draws the title from (margin, margin) and the captions so that they end at the bottom margin.
+  void draw(Image& image) const;
+};
+
+/// A polyline with round joints, collected as coverage so that overlaps do not darken, then laid over an image.
+class LineMask {
+ public:
+  explicit LineMask(const Box& clip);
+  /// Adds a segment of `thickness` pixels between two points, in pixels of the image.
+  void add(double x0, double y0, double x1, double y1, double thickness);
+  void lay_over(Image& image, Rgb colour) const;
+
+ private:
+  Box clip_;
+  std::vector<std::uint8_t> coverage_;
+};
+
+}  // namespace layerscope::inline LAYERSCOPE_ABI::detail
+
+#ifdef LAYERSCOPE_HEADER_ONLY
+#include <layerscope/impl/canvas_inl.hpp>
+#endif
