@@ -7,7 +7,7 @@
 
 #include <layerscope/core/kernels/isa.hpp>
 #include <layerscope/core/kernels/matmul.hpp>
-#include <layerscope/impl/kernels/isa_inl.hpp>
+#include <layerscope/impl/kernels/x86_inl.hpp>
 
 #include <cstdint>
 

@@ -2,13 +2,13 @@
 #pragma once
 
 #include <layerscope/core/kernels/isa.hpp>
+#include <layerscope/impl/kernels/x86_inl.hpp>
 
 #include <algorithm>
 #include <cstdlib>
 #include <string_view>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define LAYERSCOPE_X86_KERNELS_
+#ifdef LAYERSCOPE_X86_KERNELS_
 #include <cpuid.h>
 #endif
 
