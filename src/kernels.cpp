@@ -3,5 +3,4 @@
 #include <layerscope/impl/kernels/half_inl.hpp>
 #include <layerscope/impl/kernels/isa_inl.hpp>
 #include <layerscope/impl/kernels/matmul_inl.hpp>
-#include <layerscope/impl/kernels/moments_inl.hpp>
 #include <layerscope/impl/kernels/pixels_inl.hpp>

@@ -1,5 +1,7 @@
 // Bodies of the sinks.
 #include <layerscope/impl/callback_sink_inl.hpp>
+#include <layerscope/impl/directory_sink_inl.hpp>
+#include <layerscope/impl/directory_sink_inl.hpp>
 #include <layerscope/impl/fan_out_inl.hpp>
 #include <layerscope/impl/memory_sink_inl.hpp>
 #include <layerscope/impl/png_sink_inl.hpp>

@@ -19,6 +19,7 @@
 #include <layerscope/core/kernels/matmul.hpp>
 #include <layerscope/core/kernels/pixels.hpp>
 #include <layerscope/core/layout.hpp>
+#include <layerscope/core/named_parameters.hpp>
 #include <layerscope/core/naming.hpp>
 #include <layerscope/core/npy.hpp>
 #include <layerscope/core/parallel.hpp>
@@ -55,7 +56,6 @@
 
 #include <layerscope/sinks/callback.hpp>
 #include <layerscope/sinks/directory.hpp>
-#include <layerscope/sinks/event_writer.hpp>
 #include <layerscope/sinks/fan_out.hpp>
 #include <layerscope/sinks/json.hpp>
 #include <layerscope/sinks/memory.hpp>

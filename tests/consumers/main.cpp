@@ -15,7 +15,8 @@ int main(int argc, char** argv) {
 
   ls::Recorder recorder{argv[1]};
   auto snapshot = recorder.snapshot(0);
-  const bool recorded = snapshot.activations("conv1", activations).ok() && snapshot.histogram("conv1", activations).ok();
+  const bool recorded =
+      snapshot.activations("conv1", activations).ok() && snapshot.histogram("conv1", activations).ok();
   const ls::Report report = recorder.close();
 
   const ls::Pca pca = ls::pca(ls::view(numbers.data(), {48, 8}), {.components = 2});
