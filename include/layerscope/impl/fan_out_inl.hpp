@@ -3,9 +3,10 @@
 
 #include <layerscope/core/error.hpp>
 #include <layerscope/core/format.hpp>
+#include <layerscope/impl/exception_text_inl.hpp>
 #include <layerscope/sinks/fan_out.hpp>
 
-#include <exception>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -17,27 +18,17 @@ namespace detail {
 template <class Body>
 void for_all_sinks(const std::vector<std::shared_ptr<Sink>>& sinks, const char* verb, Body body) {
   std::size_t failed = 0;
-  ErrorCode code = ErrorCode::io;
-  std::string first;
-  const auto note = [&](ErrorCode its_code, const char* its_message) {
-    if (failed++ > 0) return;
-    code = its_code;
-    first = its_message;
-  };
+  std::optional<Error> first;
   for (const std::shared_ptr<Sink>& sink : sinks) {
     try {
       body(*sink);
-    } catch (const Error& error) {
-      note(error.code(), error.what());
-    } catch (const std::exception& error) {
-      note(ErrorCode::io, error.what());
     } catch (...) {
-      note(ErrorCode::io, "an exception that is no std::exception");
+      if (failed++ == 0) first = current_error();
     }
   }
   if (failed == 0) return;
-  throw Error(code, "fan-out: " + to_text(failed) + " of " + to_text(sinks.size()) + " sinks failed to " + verb +
-                        "; the first: " + first);
+  throw Error(first->code(), "fan-out: " + to_text(failed) + " of " + to_text(sinks.size()) + " sinks failed to " +
+                                 verb + "; the first: " + first->what());
 }
 
 }  // namespace detail

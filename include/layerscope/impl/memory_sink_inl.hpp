@@ -34,6 +34,10 @@ LAYERSCOPE_INLINE std::size_t MemorySink::size() const {
 LAYERSCOPE_INLINE void MemorySink::do_write(const Artifact& artifact) {
   Artifact copy = artifact;  // outside the lock: readers need not wait for it
   const std::lock_guard lock(state_->mutex);
+  if (copy.retention == Retention::latest) {
+    std::erase_if(state_->artifacts,
+                  [&](const Artifact& old) { return old.kind == copy.kind && old.name == copy.name; });
+  }
   state_->artifacts.push_back(std::move(copy));
 }
 

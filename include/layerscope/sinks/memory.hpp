@@ -17,7 +17,8 @@ class MemorySink final : public Sink {
   MemorySink();
   ~MemorySink() override;
 
-  /// Copies of the artifacts held, in the order written; tensors and pictures are shared, not copied.
+  /// Copies of the artifacts held, in the order written; tensors and pictures are shared, not copied. An
+  /// artifact of Retention::latest has replaced the earlier ones of its name and kind.
   std::vector<Artifact> artifacts() const;
   /// The artifacts held, which are then forgotten.
   std::vector<Artifact> take();

@@ -6,6 +6,7 @@
 #include <layerscope/core/png.hpp>
 #include <layerscope/sinks/sink.hpp>
 
+#include <memory>
 #include <string>
 
 namespace layerscope::inline LAYERSCOPE_ABI {
@@ -17,13 +18,13 @@ class PngSink final : public Sink {
   /// Makes the directory and tries a file in it. `publish.operations` must outlive the sink. Throws Error(io) naming
   /// the path and the cause.
   explicit PngSink(const std::string& directory, const PngOptions& png = {}, const PublishOptions& publish = {});
+  ~PngSink() override;
 
  private:
   void do_write(const Artifact& artifact) override;
 
-  std::string directory_;
-  PngOptions png_;
-  PublishOptions publish_;
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace layerscope::inline LAYERSCOPE_ABI
