@@ -1,7 +1,6 @@
 // Bodies of the sinks.
 #include <layerscope/impl/callback_sink_inl.hpp>
 #include <layerscope/impl/directory_sink_inl.hpp>
-#include <layerscope/impl/directory_sink_inl.hpp>
 #include <layerscope/impl/fan_out_inl.hpp>
 #include <layerscope/impl/memory_sink_inl.hpp>
 #include <layerscope/impl/png_sink_inl.hpp>
