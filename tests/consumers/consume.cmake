@@ -1,4 +1,4 @@
-# cmake -D KIND=… -D SOURCE=… -D BINARY=… -D PREFIX=… -D COMPILER=… -D FLAGS=… -P consume.cmake
+# cmake -D KIND=… -D SOURCE=… -D BINARY=… -D PREFIX=… -D COMPILER=… -D FLAGS=… -D ARGUMENTS=… -P consume.cmake
 # Builds and runs one consumer project. KIND: find_package/<component>, subdirectory, fetch_content, pkg_config/<name>.
 cmake_minimum_required(VERSION 3.25)
 set(here ${SOURCE}/tests/consumers)
@@ -22,7 +22,7 @@ else()
   endif()
   run(${CMAKE_COMMAND} -S ${here}/${project} -B ${BINARY} -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=${FLAGS}
     -DCMAKE_PREFIX_PATH=${PREFIX} -DCOMPONENT=${variant} -DLAYERSCOPE_SOURCE=${SOURCE}
-    -DFETCHCONTENT_SOURCE_DIR_LAYERSCOPE=${SOURCE} -DCMAKE_BUILD_TYPE=None)
+    -DFETCHCONTENT_SOURCE_DIR_LAYERSCOPE=${SOURCE} -DCMAKE_BUILD_TYPE=None ${ARGUMENTS})
   run(${CMAKE_COMMAND} --build ${BINARY} --target consumer)
 endif()
 run(${BINARY}/consumer ${BINARY}/run)
