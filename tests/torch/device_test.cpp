@@ -4,7 +4,7 @@
 #include <layerscope/core/tensor.hpp>
 #include <layerscope/core/tensor_ref.hpp>
 
-#include "../support/catch.hpp"
+#include "support/catch.hpp"
 
 #include <ATen/ATen.h>
 #include <ATen/EmptyTensor.h>

@@ -1,0 +1,60 @@
+// The command line of torch_mnist.
+#pragma once
+
+#include <layerscope/core/format.hpp>
+
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+struct Arguments {
+  std::string data;                                               ///< directory of the four IDX files
+  std::string out = "runs/torch_mnist";                           ///< directory of the snapshots
+  std::int64_t epochs = 3;                                        ///< at least 1
+  std::int64_t seed = 1;                                          ///< of weights, order and dropout
+  std::int64_t limit = std::numeric_limits<std::int64_t>::max();  ///< most training images
+  int threads = 1;  ///< of libtorch; a part of the result, as the order of its sums depends on it
+  bool snapshots = true;
+};
+
+inline constexpr std::string_view usage =
+    "usage: torch_mnist --data DIR [--epochs N] [--seed N] [--out DIR] [--limit N] [--threads N] [--no-snapshots]";
+
+/// Throws std::invalid_argument saying what is wrong.
+inline Arguments parse_arguments(int argc, const char* const* argv) {
+  Arguments arguments;
+  for (int i = 1; i < argc; ++i) {
+    const std::string option = argv[i];
+    const auto text = [&]() -> std::string {
+      if (++i == argc || *argv[i] == '\0') throw std::invalid_argument(option + ": value missing");
+      return argv[i];
+    };
+    const auto number = [&]<class Number>(Number& result, Number least) {
+      const std::string value = text();
+      if (!layerscope::from_text(value, result) || result < least) {
+        throw std::invalid_argument(option + ": " + value + " given; expected a whole number from " +
+                                    layerscope::to_text(least));
+      }
+    };
+    if (option == "--data")
+      arguments.data = text();
+    else if (option == "--out")
+      arguments.out = text();
+    else if (option == "--epochs")
+      number(arguments.epochs, std::int64_t{1});
+    else if (option == "--seed")
+      number(arguments.seed, std::int64_t{0});
+    else if (option == "--limit")
+      number(arguments.limit, std::int64_t{1});
+    else if (option == "--threads")
+      number(arguments.threads, 1);
+    else if (option == "--no-snapshots")
+      arguments.snapshots = false;
+    else
+      throw std::invalid_argument(option + ": unknown option; " + std::string(usage));
+  }
+  if (arguments.data.empty()) throw std::invalid_argument("--data: missing; " + std::string(usage));
+  return arguments;
+}
