@@ -3,7 +3,7 @@
 # builds and tests in several ways, and closes with one line of counts.
 #
 #   bash tests/run.sh                    everything
-#   bash tests/run.sh gcc tsan           only these stages: gcc clang asan tsan fast
+#   bash tests/run.sh gcc tsan           only these stages: gcc clang asan tsan fast fuzz
 #   LAYERSCOPE_TORCH=0 bash tests/run.sh without libtorch (600 MB installed)
 #   LAYERSCOPE_INSTALL_PACKAGES=0 …      with the packages that are there
 set -euo pipefail
@@ -11,7 +11,7 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 torch=${LAYERSCOPE_TORCH:-1}
 stages=("$@")
-if [ ${#stages[@]} -eq 0 ]; then stages=(gcc clang asan tsan fast); fi
+if [ ${#stages[@]} -eq 0 ]; then stages=(gcc clang asan tsan fast fuzz); fi
 build=build/test
 jobs=$(nproc)
 started=$SECONDS
@@ -143,8 +143,13 @@ if [ -n "$clang" ]; then
   stage tsan "$(basename "$clang"), thread sanitizer, for whatever runs threads" \
     "${for_clang[@]}" "-DCMAKE_CXX_FLAGS=-O1 -g1 -fsanitize=thread" "${alone[@]}" -DLAYERSCOPE_BUILD_BENCHMARKS=OFF \
     "-DLAYERSCOPE_TEST_FILTER=parallel|recorder|queue|probe|snapshot/|sinks/"
+
+  stage fuzz "$(basename "$clang"), the readers under libFuzzer with address and undefined-behaviour sanitizers" \
+    "${for_clang[@]}" "-DCMAKE_CXX_FLAGS=-O1 -g1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all" \
+    "${alone[@]}" -DLAYERSCOPE_BUILD_BENCHMARKS=OFF -DLAYERSCOPE_TEST_FILTER=none \
+    -DLAYERSCOPE_FUZZ_SECONDS="${LAYERSCOPE_FUZZ_SECONDS:-60}"
 else
-  echo "no clang here: the stages clang and tsan are left out"
+  echo "no clang here: the stages clang, tsan and fuzz are left out"
 fi
 
 stage fast "g++ -Ofast, the numeric tests: NaN and infinity must still be found" \
