@@ -1,0 +1,20 @@
+// libFuzzer target of readers/npy.hpp. What is read must be written and read back the same.
+#include <layerscope/core/error.hpp>
+#include <layerscope/core/npy.hpp>
+#include <layerscope/readers/npy.hpp>
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  try {
+    const layerscope::Tensor tensor = layerscope::read_npy(std::as_bytes(std::span(data, size)));
+    const layerscope::Tensor again = layerscope::read_npy(layerscope::encode_npy(tensor));
+    const bool same = again.dtype() == tensor.dtype() && again.shape() == tensor.shape() &&
+                      (tensor.empty() || std::memcmp(again.raw(), tensor.raw(), tensor.bytes()) == 0);
+    if (!same) std::abort();
+  } catch (const layerscope::Error&) {  // the one exception that damaged files may cause
+  }
+  return 0;
+}
