@@ -54,12 +54,13 @@ struct ColourBar {
 };
 
 struct GridOptions {
-  /// Tiles per row, 1 or more. Derived when absent: Grid::columns, at most the number of tiles.
+  /// Tiles per row, 1 or more; more than there are tiles means all of them. Derived when absent: Grid::columns.
   std::optional<std::int64_t> columns;
   /// Pixels between tiles, 0 or more. Default 4.
   std::int64_t padding = 4;
   /// Side of the square of pixels that each tile pixel becomes, 1 or more. Derived when absent: the largest that keeps
-  /// the longest side of all tiles within 96 pixels (160 when there are 4 tiles or fewer), at least 1.
+  /// the longest side of all tiles within 96 pixels (160 when there are 4 tiles or fewer) and the picture within about
+  /// 1280 × 1600, but tiles of at least 24 pixels.
   std::optional<std::int64_t> zoom;
   /// First line, in bold. Lines too wide for the picture are broken at spaces, or widen it to at most 640 pixels.
   std::string title;

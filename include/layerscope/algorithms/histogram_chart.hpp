@@ -27,9 +27,11 @@ struct HistogramChartOptions {
   std::vector<std::string> captions;
 };
 
-/// Bars between the edges, as high as the counts; bins of unequal width are drawn by density, so that areas stay true.
-/// Throws Error(empty) without bins, Error(invalid_argument) when edges are not one more than counts, not finite or not
-/// increasing (the first and last may coincide with their neighbours), and for options outside their ranges.
+/// Bars between the edges, as high as the counts. Where bins differ in width (beyond one part in a million) the height
+/// is the density, count per unit of width, so that areas stay true. Bins of no width, as TensorBoard's buckets of
+/// equal numbers have, are thin bars of their count, and then all bars show counts. Throws Error(empty) without bins,
+/// Error(invalid_argument) when edges are not one more than counts, not finite or decreasing, and for options outside
+/// their ranges.
 Image histogram_chart(const Histogram& histogram, const HistogramChartOptions& options = {});
 
 }  // namespace layerscope::inline LAYERSCOPE_ABI

@@ -57,6 +57,14 @@ LAYERSCOPE_INLINE void paste(Image& canvas, const Image& image, std::int64_t x, 
   }
 }
 
+LAYERSCOPE_INLINE std::int64_t derived_zoom(std::int64_t longest, std::int64_t count, std::int64_t columns,
+                                            std::int64_t padding) {
+  const std::int64_t rows = (count - 1) / columns + 1;
+  std::int64_t side = count <= 4 ? 160 : 96;
+  side = (std::min)({side, 1280 / columns - padding - 2, 1600 / rows - padding - 2});
+  return (std::max<std::int64_t>)(1, (std::max<std::int64_t>)(side, 24) / longest);
+}
+
 LAYERSCOPE_INLINE double marker_coverage(Marker marker, double diameter, double dx, double dy) noexcept {
   const double radius = diameter / 2;
   const double x = std::fabs(dx);

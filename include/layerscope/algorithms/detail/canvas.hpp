@@ -42,6 +42,10 @@ void blend_pixel(Image& image, std::int64_t x, std::int64_t y, Rgb colour, doubl
 /// `image` copied into `canvas` (RGB) with its top left corner at (x, y), both sides multiplied; clipped.
 void paste(Image& canvas, const Image& image, std::int64_t x, std::int64_t y, std::int64_t zoom_x, std::int64_t zoom_y);
 
+/// The largest zoom with tiles of at most 96 pixels (160 for up to four) in a picture of about 1280 × 1600, but tiles
+/// of at least 24 pixels.
+std::int64_t derived_zoom(std::int64_t longest, std::int64_t count, std::int64_t columns, std::int64_t padding);
+
 /// Share in [0, 1] that a marker of `diameter` pixels with its centre at (0, 0) covers of the pixel at (dx, dy).
 double marker_coverage(Marker marker, double diameter, double dx, double dy) noexcept;
 
