@@ -24,11 +24,11 @@ enum class PngFilter : std::uint8_t {
 };
 
 struct PngOptions {
-  /// Effort of the compressor, 1 (fastest) to 9 (smallest); others are clamped. Default 1. stb's compressor is
-  /// never set below 8, its own default.
+  /// Effort of the compressor, 1 (fastest) to 9 (smallest); others are clamped. Default 1. zlib is never set below 2
+  /// and stb's compressor never below 8, where their files would be larger than stb's own.
   int level = 1;
   /// The filter of every row. Derived: the one of the three under which up to 32 sampled rows compress best.
-  std::optional<PngFilter> filter;
+  std::optional<PngFilter> filter = std::nullopt;
 };
 
 /// The bytes of a PNG file. The same image and options give the same bytes with one compressor. Throws

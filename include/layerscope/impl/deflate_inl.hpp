@@ -25,8 +25,17 @@ namespace layerscope::inline LAYERSCOPE_ABI::detail {
 /// Makes zlib streams (RFC 1950) at one level, 1 to 9, one after the other.
 class ZlibCompressor {
  public:
+  /// Below it the files grow past those of stb at its defaults (docs/performance/png.md).
+#if defined(LAYERSCOPE_WITH_LIBDEFLATE)
+  static constexpr int lowest_level = 1;
+#elif defined(LAYERSCOPE_WITH_ZLIB)
+  static constexpr int lowest_level = 2;
+#else
+  static constexpr int lowest_level = 8;
+#endif
+
   /// Throws std::bad_alloc.
-  explicit ZlibCompressor(int level) : level_(level) {
+  explicit ZlibCompressor(int level) : level_((std::max)(level, lowest_level)) {
 #if defined(LAYERSCOPE_WITH_LIBDEFLATE)
     compressor_.reset(libdeflate_alloc_compressor(level_));
     if (compressor_ == nullptr) throw std::bad_alloc();
@@ -50,8 +59,7 @@ class ZlibCompressor {
     }
     out.resize(start + length);
 #else
-    const std::vector<unsigned char> stream =
-        stb_deflate(bytes.data(), static_cast<int>(bytes.size()), (std::max)(level_, stb_default_level));
+    const std::vector<unsigned char> stream = stb_deflate(bytes.data(), static_cast<int>(bytes.size()), level_);
     out.insert(out.end(), stream.begin(), stream.end());
 #endif
   }

@@ -196,9 +196,6 @@ namespace layerscope::inline LAYERSCOPE_ABI::detail::stb {
 
 namespace layerscope::inline LAYERSCOPE_ABI::detail {
 
-/// stb's own default; its lower levels save little time and make larger files than stb would.
-inline constexpr int stb_default_level = 8;
-
 /// A zlib stream of `size` bytes, at most 2^30, at an effort of 5 and more. Throws std::bad_alloc.
 inline std::vector<unsigned char> stb_deflate(unsigned char* bytes, int size, int effort) {
   StbArena arena;

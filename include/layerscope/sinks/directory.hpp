@@ -41,10 +41,10 @@ struct DirectoryOptions {
   std::int64_t inline_limit = 1024;
   /// Most bytes of all files of artifacts together; the oldest steps are removed first, never the newest of a name and
   /// kind. Default: no limit.
-  std::optional<std::int64_t> byte_limit;
+  std::optional<std::int64_t> byte_limit = std::nullopt;
   /// Once a newer step of the same name and kind is written, only steps divisible by this stay. At least 1. Default:
   /// all stay.
-  std::optional<std::int64_t> keep_every;
+  std::optional<std::int64_t> keep_every = std::nullopt;
   /// Most seconds that a written artifact stays out of the manifest while others arrive, unless writing it cost more
   /// than a twentieth of them. Default 2.
   double manifest_seconds = 2;
