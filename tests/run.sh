@@ -29,9 +29,7 @@ install_packages() {
   if [ "$torch" != 0 ]; then wanted+=(libtorch-dev); fi
   local missing=() package
   for package in "${wanted[@]}"; do installed "$package" || missing+=("$package"); done
-  # The thread sanitizer's runtime is a package of its own, which Debian only recommends.
-  if ! command -v clang++-14 clang++ >/dev/null || ! compgen -G '/usr/lib/*/clang/*/lib/linux/libclang_rt.tsan*' \
-    '/usr/lib/clang/*/lib/linux/libclang_rt.tsan*' >/dev/null; then missing+=(clang-14 libclang-rt-14-dev); fi
+  if ! command -v clang++-14 clang++ >/dev/null; then missing+=(clang-14); fi
   if [ ${#missing[@]} -eq 0 ]; then return; fi
 
   as_root apt-get update -qq
@@ -50,9 +48,22 @@ install_packages() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${known[@]}" >/dev/null
 }
 
+# The runtime of clang's sanitizers and of libFuzzer is a package of its own, named by the version.
+install_clang_runtime() {
+  local clang folder
+  clang=$(command -v clang++-14 || command -v clang++) || return 0
+  folder=$("$clang" -print-resource-dir)
+  if compgen -G "$folder/lib/*/libclang_rt.tsan*" >/dev/null; then return; fi
+  say "installing the runtime of clang's sanitizers"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    "libclang-rt-$("$clang" -dumpversion | cut -d. -f1)-dev" >/dev/null
+}
+
 if [ "${LAYERSCOPE_INSTALL_PACKAGES:-1}" != 0 ]; then
   if command -v apt-get >/dev/null; then
     install_packages
+    install_clang_runtime
   else
     echo "no apt-get here: see the package list in tests/run.sh"
   fi
