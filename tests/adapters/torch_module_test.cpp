@@ -1,5 +1,8 @@
 #include <layerscope/adapters/torch_module.hpp>
+#include <layerscope/recorder.hpp>
 #include <layerscope/sinks/memory.hpp>
+#include <layerscope/snapshot/snapshot.hpp>
+#include <layerscope/snapshot/watch.hpp>
 
 #include "support/catch.hpp"
 

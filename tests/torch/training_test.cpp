@@ -5,6 +5,7 @@
 #include <layerscope/sinks/callback.hpp>
 #include <layerscope/sinks/memory.hpp>
 #include <layerscope/snapshot/snapshot.hpp>
+#include <layerscope/snapshot/watch.hpp>
 
 #include "support/catch.hpp"
 

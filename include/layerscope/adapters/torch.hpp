@@ -69,8 +69,9 @@ inline void check_torch(const at::Tensor& x) {
                                             "; expected strided: pass x.to_dense()");
   }
   if (x.is_complex()) {
-    throw Error(ErrorCode::unsupported, std::string("torch: elements are ") + c10::toString(x.scalar_type()) +
-                                            "; expected real ones: pass at::view_as_real(x), or x.abs()");
+    throw Error(ErrorCode::unsupported,
+                std::string("torch: elements are ") + c10::toString(x.scalar_type()) +
+                    "; expected real ones: pass at::view_as_real(x.resolve_conj()), or x.abs()");
   }
   if (!x.is_quantized() && !torch_dtype(x.scalar_type())) {
     throw Error(ErrorCode::unsupported, std::string("torch: elements are ") + c10::toString(x.scalar_type()) +

@@ -1,9 +1,10 @@
-// Modules of libtorch: their parameters for Recorder::watch(), and a scope to run them in without a trace.
+// Modules of libtorch: their parameters, for Recorder::watch(), and a scope to run them in without a trace.
 #pragma once
 
 #include <layerscope/adapters/torch.hpp>
 #include <layerscope/config.hpp>
-#include <layerscope/snapshot/watch.hpp>
+#include <layerscope/core/named_parameters.hpp>
+#include <layerscope/core/tensor_ref.hpp>
 
 #include <ATen/Context.h>
 #include <torch/nn/module.h>
@@ -13,6 +14,7 @@
 #include <concepts>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 

@@ -1,0 +1,193 @@
+"""Runs the example torch_mnist with and without snapshots and checks what it prints and what it leaves behind.
+
+usage: torch_mnist_check.py <torch_mnist> <directory of the MNIST files>
+"""
+import ast
+import json
+import math
+import os
+import pty
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+from pathlib import Path
+
+PROGRAM, DATA = map(os.path.abspath, sys.argv[1:3])
+SMALL = ["--data", DATA, "--epochs", "1", "--limit", "3000"]
+FORMATS = {"|b1": "?", "|u1": "B", "|i1": "b", "<i4": "i", "<i8": "q", "<u8": "Q", "<f4": "f", "<f8": "d"}
+
+
+def run(*arguments, **options):
+    return subprocess.run([PROGRAM, *map(str, arguments)], text=True, capture_output=True, timeout=600, **options)
+
+
+def trained(*arguments):
+    """The JSON object of the last line."""
+    result = run(*SMALL, *arguments)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("\n") == 10 and "\r" not in result.stderr, "one plain line per tenth: " + result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def read_npy(path):
+    data = path.read_bytes()
+    assert data[:6] == b"\x93NUMPY", path
+    length = struct.unpack_from("<H", data, 8)[0]
+    header = ast.literal_eval(data[10:10 + length].decode())
+    assert not header["fortran_order"]
+    count = math.prod(header["shape"])
+    return list(header["shape"]), list(struct.unpack_from(f"<{count}{FORMATS[header['descr']]}", data, 10 + length))
+
+
+def read_array(value, folder):
+    """Shape and numbers of one array of an artifact's JSON."""
+    if "file" in value:
+        shape, numbers = read_npy(folder / value["file"])
+        assert shape == value["shape"], value
+    else:
+        shape, numbers = value["shape"], value["data"]
+    assert len(numbers) == math.prod(shape), value
+    return shape, numbers
+
+
+def check_png(path):
+    """Every chunk's checksum, and the pixels' length."""
+    data = path.read_bytes()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n", path
+    at, pixels, header = 8, b"", None
+    while at < len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        body = data[at + 8:at + 8 + length]
+        assert struct.unpack_from(">I", data, at + 8 + length)[0] == zlib.crc32(kind + body), path
+        header = struct.unpack(">IIBBBBB", body) if kind == b"IHDR" else header
+        pixels += body if kind == b"IDAT" else b""
+        at += 12 + length
+    width, height, _, color = header[:4]
+    assert len(zlib.decompress(pixels)) == height * (1 + width * {0: 1, 2: 3, 3: 1, 6: 4}[color]), path
+
+
+def check_numbers(artifact, folder):
+    """The range equals that of the numbers beside it, and these are as many as they have to be."""
+    parts = {part["name"]: part for part in artifact["parts"]}
+    lowest, highest = artifact["range"]["min"], artifact["range"]["max"]
+    what = f"{artifact['kind']} of {artifact['name']} at {artifact['step']}"
+    if artifact["kind"] in ("activations", "filters"):
+        tensors = [part for part in parts.values() if part["type"] == "tensor"]
+        _, numbers = read_array(tensors[0], folder)
+        assert (min(numbers), max(numbers)) == (lowest, highest), what
+    elif artifact["kind"] == "histogram":
+        histogram = next(part for part in parts.values() if part["type"] == "histogram")
+        _, edges = read_array(histogram["edges"], folder)
+        _, counts = read_array(histogram["counts"], folder)
+        assert len(edges) == len(counts) + 1 and edges == sorted(edges), what
+        assert edges[0] <= lowest and highest <= edges[-1], what
+        assert sum(counts) == PARAMETERS[artifact["name"]], what
+    elif artifact["kind"] == "scalar":
+        series = next(part for part in parts.values() if part["type"] == "series")
+        _, y = read_array(series["y"], folder)
+        assert (min(y), max(y)) == (lowest, highest), what
+    elif artifact["kind"] == "embedding":
+        points = next(part for part in parts.values() if part["type"] == "points")
+        shape, coordinates = read_array(points["coordinates"], folder)
+        _, labels = read_array(points["labels"], folder)
+        assert shape == [2000, 2] and all(map(math.isfinite, coordinates)), what
+        assert sorted(set(labels)) == list(range(10)), what
+    else:
+        raise AssertionError(f"{what}: unexpected kind")
+
+
+PARAMETERS = {"conv1/weight": 8 * 25, "conv1/bias": 8, "conv2/weight": 16 * 8 * 25, "conv2/bias": 16,
+              "fc1/weight": 128 * 256, "fc1/bias": 128, "fc2/weight": 10 * 128, "fc2/bias": 10}
+EXPECTED = ({("histogram", name) for name in PARAMETERS} |
+            {("filters", name) for name in PARAMETERS if name.endswith("weight")} |
+            {("activations", name) for name in ("conv1", "conv2", "fc1")} |
+            {("embedding", "fc1"), ("scalar", "test/accuracy"), ("scalar", "test/loss")})
+
+
+def check_run(directory, result):
+    manifest = json.loads((directory / "manifest.json").read_text())
+    assert manifest["counts"]["failed"] == 0 and manifest["failures"] == [], manifest["failures"]
+    assert manifest["counts"]["written"] == result["written"]
+    found = {}
+    listed = {directory / "manifest.json"}
+    ranges = {}
+    for entry in manifest["artifacts"]:
+        found.setdefault((entry["kind"], entry["name"]), set()).add(entry["step"])
+        files = [directory / file for file in entry["files"]]
+        assert sum(file.stat().st_size for file in files) == entry["bytes"], entry
+        listed.update(files)
+        for file in files:
+            if file.suffix == ".png":
+                check_png(file)
+        assert any(file.suffix == ".png" for file in files), f"no picture: {entry}"
+        described = next(file for file in files if file.suffix == ".json")
+        artifact = json.loads(described.read_text())
+        assert [artifact[key] for key in ("kind", "name", "step", "range")] == \
+               [entry[key] for key in ("kind", "name", "step", "range")], entry
+        assert artifact["picture_error"] is None
+        check_numbers(artifact, described.parent)
+        ranges[entry["kind"], entry["name"], entry["step"]] = entry["range"]
+    assert set(found) == EXPECTED, set(found) ^ EXPECTED
+    for key, steps in found.items():
+        # A waiting embedding may give way to the newer one; a scalar's series is whole in its last artifact.
+        assert steps == {0, 1} or key[0] in ("embedding", "scalar") and 1 in steps, (key, steps)
+    for kind, name, step in ranges:
+        if kind == "filters":
+            # 128 and 256 rows are more than the 64 that are shown.
+            whole, shown = ranges["histogram", name, step], ranges[kind, name, step]
+            assert whole["min"] <= shown["min"] and shown["max"] <= whole["max"], (name, step)
+            assert name.startswith("fc1") or name.startswith("fc2") or whole == shown, (name, step, whole, shown)
+    assert {path for path in directory.rglob("*") if path.is_file()} == listed, "files that the manifest does not list"
+
+
+def check_refusals():
+    with tempfile.TemporaryDirectory() as empty:
+        for arguments, words in [([], "--data"), (["--data"], "value missing"), (["--data", empty + "/none"], "none"),
+                                 (["--data", empty], "train-images"), (["--data", DATA, "--epochs", "0"], "--epochs"),
+                                 (["--data", DATA, "--epochs", "three"], "three"), (["--colour"], "unknown option"),
+                                 (["--data", DATA, "--limit", "-1"], "--limit"), (["--data", DATA, "--seed", ""], "--seed")]:
+            result = run(*arguments, cwd=empty)
+            assert result.returncode == 2, (arguments, result)
+            assert result.stderr.count("\n") == 1 and words in result.stderr, (arguments, result.stderr)
+            assert result.stdout == "" and os.listdir(empty) == [], (arguments, result.stdout)
+
+
+def check_bar():
+    """On a terminal the progress is one line that redraws itself."""
+    reader, writer = pty.openpty()
+    process = subprocess.Popen([PROGRAM, "--data", DATA, "--epochs", "1", "--limit", "640", "--no-snapshots"],
+                               stderr=writer, stdout=subprocess.DEVNULL)
+    os.close(writer)
+    shown = b""
+    try:
+        while chunk := os.read(reader, 4096):
+            shown += chunk
+    except OSError:
+        pass  # how Linux says that the other end was closed
+    os.close(reader)
+    assert process.wait() == 0
+    assert shown.count(b"\r") > 5 and b"[=" in shown and b"\n" not in shown, shown
+
+
+def main():
+    check_refusals()
+    check_bar()
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        first = trained("--out", folder / "first")
+        again = trained("--out", folder / "again")
+        plain = trained("--out", folder / "plain", "--no-snapshots")
+        other = trained("--seed", "2", "--no-snapshots")
+        assert first["loss_bits"] == again["loss_bits"] == plain["loss_bits"] != other["loss_bits"]
+        assert first["accuracy"] == again["accuracy"] == plain["accuracy"] > 0.8, first
+        assert first["dropped"] <= 1 and first["failed"] == 0 and plain["written"] == 0, first
+        assert 0 < first["library_share"] <= first["snapshot_share"] < 1, first
+        assert not (folder / "plain").exists()
+        for name, result in (("first", first), ("again", again)):
+            check_run(folder / name, result)
+
+
+main()
+print("torch_mnist: as it should be")
