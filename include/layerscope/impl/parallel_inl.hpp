@@ -9,6 +9,7 @@
 #include <exception>
 #include <limits>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -69,6 +70,8 @@ LAYERSCOPE_INLINE void parallel_for(std::int64_t blocks, int threads, FunctionRe
         helpers.emplace_back(work);
       } catch (const std::system_error&) {
         break;
+      } catch (const std::bad_alloc&) {
+        break;  // passing it on would destroy helpers that still run
       }
     }
   }
