@@ -5,6 +5,7 @@
 #include <layerscope/config.hpp>
 #include <layerscope/core/artifact.hpp>
 #include <layerscope/core/error.hpp>
+#include <layerscope/core/parallel.hpp>
 #include <layerscope/core/tensor.hpp>
 #include <layerscope/core/tensor_ref.hpp>
 #include <layerscope/sinks/sink.hpp>
@@ -146,9 +147,9 @@ enum class Lane : std::uint8_t {
 /// What happens when a light job finds one of the same kind and name that waits.
 enum class Waiting : std::uint8_t {
   separate,  ///< both are done
-  join,      ///< one job, the newer, stands for both and is counted for both; and it is held back as long as it costs
-             ///< more than a twentieth of the worker's time, until flush() or close(): for results that grow with the
-             ///< run
+  join,      ///< one job, the newer, stands for both and is counted for both. It is held back for 20 times as long as
+             ///< the one before took, or until flush() or close(), and never dropped while others wait: for results
+             ///< that grow with the run
 };
 
 /// What a job's function gets.
@@ -167,6 +168,7 @@ struct Job {
   Lane lane = Lane::light;
   Waiting waiting = Waiting::separate;
   std::vector<AnyView> inputs;  ///< borrowed until submit returns
+  std::int64_t bytes = 0;       ///< of what `run` owns, to count within queue_bytes beside the copies of `inputs`
   /// Makes the artifacts. Their step is set to the job's, and kind and name too where they are empty.
   std::function<std::vector<Artifact>(const JobInputs&)> run;
 };
@@ -242,10 +244,12 @@ class Recorder {
 
   // What Snapshot is a front of.
   static const RecorderOptions& options(const Core& core) noexcept;
-  static Status submit(Core& core, Job job, std::span<const detail::LateInput> inputs) noexcept;
-  /// Counts a call whose arguments were refused; to be called while the exception is handled.
-  static Status refuse(Core& core, std::string_view kind, std::string_view name, std::int64_t step) noexcept;
-  /// What the shorthands keep for a kind and name on the callers' side, made by `make` at first; locks for the call.
+  /// Runs `body` and times it as the user's; what it throws is counted and reported as a failed call.
+  static Status guarded(Core& core, std::string_view kind, std::string_view name, std::int64_t step,
+                        FunctionRef<Status()> body) noexcept;
+  /// Within guarded(): job.inputs and then `late` become JobInputs::tensors. Throws only before the job is counted.
+  static Status submit(Core& core, Job& job, std::span<const detail::LateInput> late);
+  /// Within guarded(): what a shorthand keeps for a kind and name between calls, made by `make` at first.
   static std::shared_ptr<void> keep(Core& core, std::string_view kind, std::string_view name,
                                     std::shared_ptr<void> (*make)());
 
@@ -255,5 +259,10 @@ class Recorder {
 }  // namespace layerscope::inline LAYERSCOPE_ABI
 
 #ifdef LAYERSCOPE_HEADER_ONLY
+#include <layerscope/impl/recorder_core.hpp>
+#include <layerscope/impl/recorder_directory_inl.hpp>
 #include <layerscope/impl/recorder_inl.hpp>
+#include <layerscope/impl/recorder_queue_inl.hpp>
+#include <layerscope/impl/recorder_worker_inl.hpp>
+#include <layerscope/impl/schedule_inl.hpp>
 #endif

@@ -25,13 +25,18 @@ struct ActivationsOptions {
 struct FilterSnapshotOptions {
   /// What each axis means. Default by rank: OI, OIL, OIHW, OIDHW.
   std::optional<Layout> layout = std::nullopt;
-  /// Most output channels, and most input channels, copied and shown, at least 1. Default:
-  /// RecorderOptions::max_channels.
-  std::optional<std::int64_t> max_channels = std::nullopt;
+  /// Most output channels copied and shown, at least 1. Default: RecorderOptions::max_channels, or 1024 for a matrix
+  /// (OI), which is shown as one heatmap.
+  std::optional<std::int64_t> max_outputs = std::nullopt;
+  /// Most input channels copied and shown, at least 1. Default: 16, or 1024 for a matrix, or all with input_shape.
+  std::optional<std::int64_t> max_inputs = std::nullopt;
+  /// For a matrix: the shape [h, w] or [3, h, w] that the inputs of each unit had before they were flattened, so that
+  /// each row is shown as an image. Default: none.
+  Shape input_shape = {};
 };
 
 struct HistogramSnapshotOptions {
-  /// Number of bins, at least 1. Default: by the rule of algorithms/histogram.hpp.
+  /// Number of bins, 1 to 65,536. Default 30 (HistogramOptions::bins).
   std::optional<int> bins = std::nullopt;
 };
 

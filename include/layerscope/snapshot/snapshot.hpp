@@ -8,6 +8,7 @@
 #include <layerscope/snapshot/options.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -67,6 +68,10 @@ class Snapshot {
   Snapshot() noexcept = default;
   Snapshot(std::shared_ptr<Recorder::Core> core, std::int64_t step) noexcept : core_(std::move(core)), step_(step) {}
 
+  /// Has `summary` made of all elements, by the worker if it can be.
+  Status summarize(std::string_view kind, std::string_view name, const TensorRef& x, const Shape& shape,
+                   std::function<Artifact(const AnyView&, int threads)> summary);
+
   std::shared_ptr<Recorder::Core> core_;  // null when the step is not due
   std::int64_t step_ = 0;
 };
@@ -107,5 +112,11 @@ inline Snapshot::Listener Snapshot::listen(const ActivationsOptions& options) co
 }  // namespace layerscope::inline LAYERSCOPE_ABI
 
 #ifdef LAYERSCOPE_HEADER_ONLY
+#include <layerscope/impl/snapshot/activations_inl.hpp>
+#include <layerscope/impl/snapshot/common.hpp>
+#include <layerscope/impl/snapshot/filters_inl.hpp>
+#include <layerscope/impl/snapshot/heatmap_inl.hpp>
+#include <layerscope/impl/snapshot/numbers_inl.hpp>
+#include <layerscope/impl/snapshot/scalar_inl.hpp>
 #include <layerscope/impl/snapshot/snapshot_inl.hpp>
 #endif

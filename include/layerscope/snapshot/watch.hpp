@@ -2,6 +2,7 @@
 #pragma once
 
 #include <layerscope/config.hpp>
+#include <layerscope/core/named_parameters.hpp>
 #include <layerscope/core/tensor_ref.hpp>
 #include <layerscope/recorder.hpp>
 #include <layerscope/snapshot/snapshot.hpp>
@@ -12,14 +13,6 @@
 #include <utility>
 
 namespace layerscope::inline LAYERSCOPE_ABI {
-
-/// Specialised per outside type of module:
-///   template <class F>
-///   static void for_each(const M& module, F f);   // calls f(std::string_view name, const TensorRef& parameter)
-/// and, where a copy of M shares its parameters with the original (a handle), so that the recorder can keep one:
-///   static M share(const M& module);
-template <class M>
-struct named_parameters;
 
 namespace detail {
 
@@ -58,7 +51,7 @@ Recorder& Recorder::watch(const M& module, std::string_view prefix) {
     static_assert(detail::Watchable<M>,
                   "layerscope: no named_parameters for this type of module. Include the header of its library "
                   "(<layerscope/adapters/torch.hpp>), or specialise layerscope::named_parameters<M> as "
-                  "<layerscope/snapshot/watch.hpp> shows.");
+                  "<layerscope/core/named_parameters.hpp> shows.");
     if constexpr (requires { named_parameters<M>::share(module); }) {
       return observe([shared = named_parameters<M>::share(module), prefix = std::move(owned_prefix)](
                          Snapshot& snapshot) { detail::record_parameters<M>(shared, prefix, snapshot); });

@@ -1,0 +1,68 @@
+// Body of Snapshot::activations.
+#pragma once
+
+#include <layerscope/algorithms/feature_maps.hpp>
+#include <layerscope/impl/snapshot/common.hpp>
+#include <layerscope/snapshot/snapshot.hpp>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace layerscope::inline LAYERSCOPE_ABI {
+
+namespace detail {
+
+inline std::vector<Artifact> activations_artifact(const Tensor& values, const Layout& layout, const Cap& samples,
+                                                  const Cap& channels, const std::string& name, int threads) {
+  Artifact artifact;
+  describe_numbers(artifact, values, threads);
+  artifact.parts.push_back({"values", values});
+  artifact.attributes.push_back({"layout", std::string(layout.axes())});
+  add_cap(artifact, "samples", samples);
+  add_cap(artifact, "channels", channels);
+  artifact.picture = Picture([values, layout, samples, channels, name] {
+    FeatureMapsOptions options;
+    options.title = name;
+    options.max_samples = samples.shown;
+    options.max_channels = channels.shown;
+    options.samples_total = samples.total;
+    options.channels_total = channels.total;
+    if (layout.rank() > 1) return feature_maps(values.view(), layout, options);
+    return feature_maps(*values.view().reshape({1, values.size()}), layouts::nc, options);
+  });
+  return {std::move(artifact)};
+}
+
+}  // namespace detail
+
+LAYERSCOPE_INLINE Status Snapshot::activations(std::string_view name, const TensorRef& x,
+                                               const ActivationsOptions& options) noexcept {
+  if (core_ == nullptr) return Outcome::skipped;
+  return Recorder::guarded(*core_, "activations", name, step_, [&] {
+    const RecorderOptions& defaults = Recorder::options(*core_);
+    Shape shape = detail::shape_to_record(x, "activations");
+    const std::optional<Layout> layout = options.layout ? options.layout : detail::activation_layout(shape.rank());
+    if (!layout) {
+      throw Error(ErrorCode::invalid_argument, "activations: shape " + to_text(shape) +
+                                                   " without a layout; expected one to be given, such as NTD or NCL");
+    }
+    detail::check_layout(*layout, shape, "activations");
+    const detail::Cap samples =
+        detail::cap_axis(shape, *layout, 'N', options.max_samples.value_or(defaults.max_samples), "max_samples");
+    const char channel = layout->find('C') < 0 && layout->find('T') >= 0 ? 'D' : 'C';
+    const detail::Cap channels =
+        detail::cap_axis(shape, *layout, channel, options.max_channels.value_or(defaults.max_channels), "max_channels");
+    Job job;
+    job.kind = "activations";
+    job.name = name;
+    job.step = step_;
+    job.run = [layout = *layout, samples, channels, name = job.name](const JobInputs& inputs) {
+      return detail::activations_artifact(inputs.tensors[0], layout, samples, channels, name, inputs.threads);
+    };
+    const detail::LateInput input{&x, shape, {}};
+    return Recorder::submit(*core_, job, {&input, 1});
+  });
+}
+
+}  // namespace layerscope::inline LAYERSCOPE_ABI

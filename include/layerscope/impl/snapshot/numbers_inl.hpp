@@ -1,0 +1,150 @@
+// Bodies of Snapshot::histogram and Snapshot::statistics, which leave no element out.
+#pragma once
+
+#include <layerscope/algorithms/histogram.hpp>
+#include <layerscope/algorithms/histogram_chart.hpp>
+#include <layerscope/algorithms/statistics.hpp>
+#include <layerscope/impl/snapshot/common.hpp>
+#include <layerscope/snapshot/snapshot.hpp>
+
+#include <functional>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace layerscope::inline LAYERSCOPE_ABI {
+
+namespace detail {
+
+/// The numbers of `all` as attributes; quantiles are within 0.4 %.
+inline void add_statistics(Artifact& artifact, const Statistics& all) {
+  const auto count = [&](const char* name, std::uint64_t n) {
+    artifact.attributes.push_back({name, static_cast<std::int64_t>(n)});
+  };
+  count("count", all.total());
+  count("zeros", all.zero_count());
+  count("NaN", all.nan_count());
+  count("+infinity", all.positive_infinity_count());
+  count("-infinity", all.negative_infinity_count());
+  warn_of_non_finite(artifact, all.nan_count(), all.positive_infinity_count(), all.negative_infinity_count(),
+                     all.total());
+  if (all.count() == 0) return;
+  artifact.range = all.range();
+  artifact.attributes.push_back({"mean", all.mean()});
+  artifact.attributes.push_back({"standard deviation", all.standard_deviation()});
+  artifact.attributes.push_back({"min", all.min()});
+  artifact.attributes.push_back({"max", all.max()});
+  for (const auto& [name, q] : {std::pair{"1 % quantile", 0.01}, {"median", 0.5}, {"99 % quantile", 0.99}}) {
+    artifact.attributes.push_back({name, all.quantile(q)});
+  }
+}
+
+inline Artifact histogram_artifact(const AnyView& values, const std::string& name, const HistogramOptions& options) {
+  Artifact artifact;
+  add_statistics(artifact, statistics(values, {options.threads}));
+  const std::shared_ptr<const Histogram> bins =
+      std::make_shared<Histogram>(layerscope::histogram(values, options).histogram);
+  artifact.parts.push_back({"histogram", *bins});
+  HistogramChartOptions look;
+  look.title = name;
+  look.captions = {to_text(values.size()) + " numbers"};
+  look.captions.insert(look.captions.end(), artifact.warnings.begin(), artifact.warnings.end());
+  artifact.picture = Picture([bins, look] { return histogram_chart(*bins, look); });
+  return artifact;
+}
+
+inline Artifact statistics_artifact(const AnyView& values, const std::optional<Layout>& layout, int threads) {
+  Artifact artifact;
+  add_statistics(artifact, statistics(values, {threads}));
+  if (!layout) return artifact;
+  const ChannelStatistics channels = channel_statistics(values, *layout, {threads});
+  const std::vector<std::int64_t> dead = channels.dead();
+  std::vector<double> index, mean, deviation, smallest, largest, zero_fraction, is_dead;
+  auto next_dead = dead.begin();
+  for (std::int64_t channel = 0; channel < channels.channels(); ++channel) {
+    const Moments& moments = channels[channel];
+    const bool any = moments.count() > 0;
+    constexpr double none = std::numeric_limits<double>::quiet_NaN();
+    index.push_back(static_cast<double>(channel));
+    mean.push_back(any ? moments.mean() : none);
+    deviation.push_back(any ? moments.standard_deviation() : none);
+    smallest.push_back(any ? moments.min() : none);
+    largest.push_back(any ? moments.max() : none);
+    zero_fraction.push_back(moments.zero_fraction());
+    const bool now = next_dead != dead.end() && *next_dead == channel;
+    is_dead.push_back(now ? 1 : 0);
+    if (now) ++next_dead;
+  }
+  artifact.attributes.push_back({"channels", channels.channels()});
+  artifact.attributes.push_back({"dead channels", static_cast<std::int64_t>(dead.size())});
+  Table table;
+  table.columns.push_back({"channel", std::move(index)});
+  table.columns.push_back({"mean", std::move(mean)});
+  table.columns.push_back({"standard deviation", std::move(deviation)});
+  table.columns.push_back({"min", std::move(smallest)});
+  table.columns.push_back({"max", std::move(largest)});
+  table.columns.push_back({"zero fraction", std::move(zero_fraction)});
+  table.columns.push_back({"dead", std::move(is_dead)});
+  artifact.parts.push_back({"channels", std::move(table)});
+  return artifact;
+}
+
+}  // namespace detail
+
+/// Copying is cheaper than counting, so the worker counts; but what would take more than half of the queue is counted
+/// right here, as a copy of it might never find room.
+LAYERSCOPE_INLINE Status Snapshot::summarize(std::string_view kind, std::string_view name, const TensorRef& x,
+                                             const Shape& shape, std::function<Artifact(const AnyView&, int)> summary) {
+  const RecorderOptions& options = Recorder::options(*core_);
+  Job job;
+  job.kind = kind;
+  job.name = name;
+  job.step = step_;
+  const auto bytes = static_cast<std::int64_t>(byte_count(DType::f32, shape));
+  if (options.mode == Mode::synchronous || bytes > options.queue_bytes / 2) {
+    job.run = [made = summary(x.read(), options.threads)](const JobInputs&) { return std::vector{made}; };
+    return Recorder::submit(*core_, job, {});
+  }
+  job.run = [summary = std::move(summary)](const JobInputs& inputs) {
+    return std::vector{summary(inputs.tensors[0].view(), inputs.threads)};
+  };
+  const detail::LateInput input{&x, shape, {}};
+  return Recorder::submit(*core_, job, {&input, 1});
+}
+
+LAYERSCOPE_INLINE Status Snapshot::histogram(std::string_view name, const TensorRef& x,
+                                             const HistogramSnapshotOptions& options) noexcept {
+  if (core_ == nullptr) return Outcome::skipped;
+  return Recorder::guarded(*core_, "histogram", name, step_, [&] {
+    const Shape shape = detail::shape_to_record(x, "histogram");
+    HistogramOptions bins;
+    if (options.bins) bins.bins = *options.bins;
+    if (bins.bins < 1 || bins.bins > 65536) {
+      throw Error(ErrorCode::invalid_argument, "histogram: bins " + to_text(bins.bins) + "; expected 1 to 65536");
+    }
+    const auto summary = [bins, name = std::string(name)](const AnyView& values, int threads) mutable {
+      bins.threads = threads;
+      return detail::histogram_artifact(values, name, bins);
+    };
+    return summarize("histogram", name, x, shape, summary);
+  });
+}
+
+LAYERSCOPE_INLINE Status Snapshot::statistics(std::string_view name, const TensorRef& x,
+                                              const StatisticsSnapshotOptions& options) noexcept {
+  if (core_ == nullptr) return Outcome::skipped;
+  return Recorder::guarded(*core_, "statistics", name, step_, [&] {
+    const Shape shape = detail::shape_to_record(x, "statistics");
+    const std::optional<Layout> layout = options.layout      ? options.layout
+                                         : shape.rank() == 1 ? std::nullopt
+                                                             : detail::activation_layout(shape.rank());
+    if (layout) detail::check_layout(*layout, shape, "statistics");
+    return summarize("statistics", name, x, shape, [layout](const AnyView& values, int threads) {
+      return detail::statistics_artifact(values, layout, threads);
+    });
+  });
+}
+
+}  // namespace layerscope::inline LAYERSCOPE_ABI
