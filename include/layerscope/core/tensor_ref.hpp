@@ -33,7 +33,7 @@ class TensorRef {
     if constexpr (requires { adapter<X>::shape(x); }) {
       return adapter<X>::shape(x);
     } else if constexpr (Adaptable<X>) {
-      const AnyView& all = adapter<X>::view(x);
+      const AnyView all = adapter<X>::view(x);  // a copy: a reference would point into a temporary TensorView
       return all.shape();
     } else {
       return {};
