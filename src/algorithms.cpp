@@ -14,6 +14,5 @@
 #include <layerscope/impl/resample_inl.hpp>
 #include <layerscope/impl/scatter_inl.hpp>
 #include <layerscope/impl/statistics_inl.hpp>
-#include <layerscope/impl/tensor_inl.hpp>
 #include <layerscope/impl/text_inl.hpp>
 #include <layerscope/impl/tiles_inl.hpp>

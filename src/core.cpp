@@ -10,4 +10,5 @@
 #include <layerscope/impl/png_inl.hpp>
 #include <layerscope/impl/random_inl.hpp>
 #include <layerscope/impl/shape_inl.hpp>
+#include <layerscope/impl/tensor_inl.hpp>
 #include <layerscope/impl/tensor_view_inl.hpp>

@@ -4,3 +4,9 @@
 #include <layerscope/impl/recorder_queue_inl.hpp>
 #include <layerscope/impl/recorder_worker_inl.hpp>
 #include <layerscope/impl/schedule_inl.hpp>
+#include <layerscope/impl/snapshot/activations_inl.hpp>
+#include <layerscope/impl/snapshot/filters_inl.hpp>
+#include <layerscope/impl/snapshot/heatmap_inl.hpp>
+#include <layerscope/impl/snapshot/numbers_inl.hpp>
+#include <layerscope/impl/snapshot/scalar_inl.hpp>
+#include <layerscope/impl/snapshot/snapshot_inl.hpp>

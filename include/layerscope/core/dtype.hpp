@@ -104,6 +104,11 @@ constexpr DType dtype_for() noexcept {
     return std::is_signed_v<T> ? DType::i64 : DType::u64;
 }
 
+/// Types of which float32 holds every number exactly.
+constexpr bool fits_float(DType type) noexcept {
+  return size_of(type) <= 2 || type == DType::f32;
+}
+
 }  // namespace detail
 
 /// Types that a tensor may hold: arithmetic types of at most 8 bytes, Half and BFloat16.

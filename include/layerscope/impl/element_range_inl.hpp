@@ -3,17 +3,12 @@
 #pragma once
 
 #include <layerscope/core/tensor_view.hpp>
-#include <layerscope/impl/tensor_inl.hpp>
+#include <layerscope/impl/elements_inl.hpp>
 
 #include <algorithm>
 #include <cstdint>
 
 namespace layerscope::inline LAYERSCOPE_ABI::detail {
-
-/// Whether every number of this type is a float32.
-inline bool fits_float(DType type) noexcept {
-  return size_of(type) <= 2 || type == DType::f32;
-}
 
 class ElementRange {
  public:

@@ -56,26 +56,6 @@ inline void check_heatmap(const HeatmapOptions& options) {
   }
 }
 
-/// Types that float32 holds exactly.
-constexpr bool fits_float(DType type) noexcept {
-  switch (type) {
-    case DType::boolean:
-    case DType::u8:
-    case DType::i8:
-    case DType::u16:
-    case DType::i16:
-    case DType::f16:
-    case DType::bf16:
-    case DType::f32: return true;
-    case DType::u32:
-    case DType::i32:
-    case DType::u64:
-    case DType::i64:
-    case DType::f64: return false;
-  }
-  return false;
-}
-
 /// A matrix cut into parts of at most 65,536 numbers, each a run of whole rows or a piece of one row: the unit of work
 /// for threads, whatever their number.
 struct MatrixBlocks {
