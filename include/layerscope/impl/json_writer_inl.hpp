@@ -90,6 +90,11 @@ class JsonWriter {
   /// Shortest text that reads back the same; the strings "NaN", "Infinity" and "-Infinity" for the rest.
   template <std::floating_point Float>
   JsonWriter& value(Float number) {
+    if (number == 0 && sign_bit(static_cast<double>(number))) {
+      separate();
+      text_ += "-0.0";  // "-0" is an integer to most parsers, and loses its sign
+      return *this;
+    }
     if (is_finite(number)) return append_number(number);
     if (is_nan(number)) return value("NaN");
     return value(sign_bit(static_cast<double>(number)) ? "-Infinity" : "Infinity");
