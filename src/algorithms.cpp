@@ -15,4 +15,5 @@
 #include <layerscope/impl/scatter_inl.hpp>
 #include <layerscope/impl/statistics_inl.hpp>
 #include <layerscope/impl/text_inl.hpp>
+#include <layerscope/impl/text_layout_inl.hpp>
 #include <layerscope/impl/tiles_inl.hpp>

@@ -37,16 +37,7 @@ LAYERSCOPE_INLINE std::vector<std::string> tick_texts(const std::vector<double>&
   for (int digits = 5; digits <= 17; ++digits) {
     texts.clear();
     for (const double tick : ticks) {
-      std::string text = to_short_text(tick, digits);
-      // "1e+06" reads better as "1e6".
-      const std::size_t exponent = text.find('e');
-      if (exponent != std::string::npos) {
-        const bool negative = text[exponent + 1] == '-';
-        const std::size_t first = text.find_first_not_of("+-0", exponent + 1);
-        const std::string power = first == std::string::npos ? "0" : text.substr(first);
-        text = text.substr(0, exponent) + (negative ? "e-" : "e") + power;
-      }
-      texts.push_back(std::move(text));
+      texts.push_back(number_text(tick, digits));
     }
     if (std::adjacent_find(texts.begin(), texts.end()) == texts.end()) break;
   }
@@ -118,7 +109,7 @@ inline ChartMargins chart_margins(const ChartSpec& spec, const TextBlocks& texts
     margins.right += legend_column_width(spec.legend) + 14;
   } else {
     const auto rows = legend_rows(spec.legend, spec.width - 2 * look::margin).size();
-    margins.top += static_cast<std::int64_t>(rows) * look::line + 5;
+    margins.top += static_cast<std::int64_t>(rows) * look::line + 9;
   }
   return margins;
 }

@@ -3,9 +3,12 @@
 
 #include <layerscope/algorithms/detail/canvas.hpp>
 #include <layerscope/algorithms/detail/text_layout.hpp>
+#include <layerscope/core/format.hpp>
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <utility>
 
 namespace layerscope::inline LAYERSCOPE_ABI::detail {
 
@@ -120,6 +123,22 @@ LAYERSCOPE_INLINE void draw_text_right(Image& image, std::int64_t right, std::in
 LAYERSCOPE_INLINE void draw_text_centred(Image& image, std::int64_t centre, std::int64_t y, std::string_view text,
                                          Rgb colour) {
   draw_text(image, centre - text_extent(text).width / 2, y, text, colour);
+}
+
+LAYERSCOPE_INLINE void draw_text_upwards(Image& image, std::int64_t x, std::int64_t y, std::string_view utf8,
+                                         Rgb colour) {
+  const std::int64_t bottom = font_pixels(utf8) - 1;
+  plot_text(utf8, FontWeight::regular, [&](std::int64_t column, std::int64_t row) {
+    fill_box(image, {x + row, y + bottom - column, 1, 1}, colour);
+  });
+}
+
+LAYERSCOPE_INLINE std::string number_text(double value, int digits) {
+  std::string text = to_short_text(value, digits);
+  const std::size_t exponent = text.find('e');
+  if (exponent == std::string::npos) return text;
+  const std::size_t power = text.find_first_not_of("+-0", exponent + 1);  // to_chars() writes no exponent of zero
+  return text.substr(0, exponent) + (text[exponent + 1] == '-' ? "e-" : "e") + text.substr(power);
 }
 
 LAYERSCOPE_INLINE TextBlocks::TextBlocks(std::string_view title_text, const std::vector<std::string>& caption_texts,

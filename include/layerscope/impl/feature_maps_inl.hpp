@@ -1,6 +1,7 @@
 // Body of algorithms/feature_maps.hpp.
 #pragma once
 
+#include <layerscope/algorithms/detail/canvas.hpp>
 #include <layerscope/algorithms/detail/tiles.hpp>
 #include <layerscope/algorithms/feature_maps.hpp>
 #include <layerscope/algorithms/grid.hpp>
@@ -47,8 +48,8 @@ struct FeaturePicture {
     if (scaling == Scaling::global) {
       look_of.colour_bar = ColourBar{options.colormap, tiles.range, "", {}};
     } else {
-      caption("Each map on its own scale; all numbers from " + to_short_text(tiles.range.min, 3) + " to " +
-              to_short_text(tiles.range.max, 3));
+      caption("Each map on its own scale, its smallest and largest number below it; all from " +
+              number_text(tiles.range.min, 3) + " to " + number_text(tiles.range.max, 3));
     }
     tiles.describe(look_of.captions);
     return tiles;
@@ -112,11 +113,14 @@ inline Image spatial_maps(FeaturePicture picture, const AnyView& x) {
   return render_grid(picture.grid, look_of);
 }
 
-/// [n, h, w] of which neither axis is spatial in both directions: one stretched heatmap per sample.
-inline Image matrix_maps(FeaturePicture picture, const AnyView& x, const char* axes) {
+/// [n, h, w] that is no image: one stretched heatmap per sample. Rows that are no channels
+/// count as 0 of 0.
+inline Image matrix_maps(FeaturePicture picture, const AnyView& x, const char* axes, std::int64_t channels,
+                         std::int64_t channels_total) {
   const std::int64_t samples = picture.samples(x.extent(0));
   picture.caption(axes);
-  picture.caption(shown_caption(samples, picture.samples_total(x.extent(0)), "samples", 1, 1, ""));
+  picture.caption(
+      shown_caption(samples, picture.samples_total(x.extent(0)), "samples", channels, channels_total, "channels"));
   std::vector<AnyView> maps;
   std::vector<std::string> reduced;
   for (std::int64_t n = 0; n < samples; ++n) maps.push_back(bounded_matrix(x.select(0, n), reduced));
@@ -197,13 +201,14 @@ LAYERSCOPE_INLINE Image feature_maps(const AnyView& x, const Layout& layout, con
   }
   if (has('T') && has('D') && !has('C') && !has('L')) {
     return detail::matrix_maps(std::move(picture), detail::arranged(x, layout, "NTD", "feature_maps"),
-                               "Tokens downwards, features across");
+                               "Tokens downwards, features across", 0, 0);
   }
   if (has('C') && has('L')) {
     const AnyView all = detail::arranged(x, layout, "NCL", "feature_maps");
     const std::int64_t channels = picture.channels(all.extent(1));
-    picture.caption(detail::shown_caption(1, 1, "", channels, picture.channels_total(all.extent(1)), "channels"));
-    return detail::matrix_maps(std::move(picture), all.narrow(1, 0, channels), "Channels downwards, positions across");
+    const std::int64_t channels_total = picture.channels_total(all.extent(1));
+    return detail::matrix_maps(std::move(picture), all.narrow(1, 0, channels), "Channels downwards, positions across",
+                               channels, channels_total);
   }
   if (has('N') && has('C') && layout.rank() == 2) {
     return detail::unit_map(std::move(picture), detail::arranged(x, layout, "NC", "feature_maps"));

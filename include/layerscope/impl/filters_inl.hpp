@@ -1,6 +1,7 @@
 // Body of algorithms/filters.hpp.
 #pragma once
 
+#include <layerscope/algorithms/detail/canvas.hpp>
 #include <layerscope/algorithms/detail/tiles.hpp>
 #include <layerscope/algorithms/filters.hpp>
 #include <layerscope/algorithms/grid.hpp>
@@ -52,7 +53,7 @@ inline MapTiles rgb_tiles(const AnyView& weight, Scaling scaling) {
     const double* const filter = numbers.data<double>() + o * 3 * pixels;
     const double own = largest(filter, 3 * pixels);
     const double scale = scaling == Scaling::each ? own : of_all;
-    tiles.ranges.push_back("±" + to_short_text(own, 2));
+    tiles.ranges.push_back("±" + number_text(own, 2));
     Image tile = make_image(weight.extent(3), weight.extent(2), PixelFormat::rgb);
     for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
       std::uint8_t* const out = tile.pixels.data() + 3 * pixel;
@@ -60,24 +61,27 @@ inline MapTiles rgb_tiles(const AnyView& weight, Scaling scaling) {
         const double value = filter[c * pixels + pixel];
         if (is_finite(value)) {
           const double share = scale > 0 ? value / scale : 0;
-          out[c] = static_cast<std::uint8_t>(127.5 + 127.5 * share + 0.5 > 255 ? 255 : 128 + 127.5 * share);
+          out[c] = static_cast<std::uint8_t>((std::min)(255.0, 128 + 127.5 * share));
         }
       }
-      // The colours of heatmap() for what is not finite; NaN before the infinities.
-      const HeatmapOptions colours;
+      std::int64_t nan = 0;
+      std::int64_t positive = 0;
+      std::int64_t negative = 0;
       for (std::int64_t c = 0; c < 3; ++c) {
         const double value = filter[c * pixels + pixel];
-        if (is_finite(value)) continue;
-        const bool nan = is_nan(value);
-        const Rgb colour = nan               ? colours.nan_colour
-                           : sign_bit(value) ? colours.negative_infinity_colour
-                                             : colours.positive_infinity_colour;
-        ++(nan ? tiles.nan : sign_bit(value) ? tiles.negative_infinities : tiles.positive_infinities);
-        out[0] = colour.r;
-        out[1] = colour.g;
-        out[2] = colour.b;
-        if (nan) c = 3;
+        if (!is_finite(value)) ++(is_nan(value) ? nan : sign_bit(value) ? negative : positive);
       }
+      tiles.nan += nan;
+      tiles.positive_infinities += positive;
+      tiles.negative_infinities += negative;
+      if (nan + positive + negative == 0) continue;
+      const HeatmapOptions colours;  // what is not finite looks as in heatmap(), NaN before the infinities
+      const Rgb colour = nan > 0        ? colours.nan_colour
+                         : positive > 0 ? colours.positive_infinity_colour
+                                        : colours.negative_infinity_colour;
+      out[0] = colour.r;
+      out[1] = colour.g;
+      out[2] = colour.b;
     }
     tiles.images.push_back(std::move(tile));
   }
@@ -122,7 +126,7 @@ inline Image spatial_filters(const AnyView& weight, const FiltersOptions& option
     MapTiles drawn = rgb_tiles(shown, scaling);
     look_of.captions.push_back(
         "Input channels as red, green and blue; grey is 0" +
-        (scaling == Scaling::global ? ", the ends are ±" + to_short_text(drawn.range.max, 3) : std::string()));
+        (scaling == Scaling::global ? ", the ends are ±" + number_text(drawn.range.max, 3) : std::string()));
     return filters_picture(std::move(drawn), scaling, std::move(look_of), counts, columns, side);
   }
   std::vector<AnyView> maps;

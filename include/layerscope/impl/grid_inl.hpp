@@ -106,7 +106,7 @@ inline std::array<std::string, 3> scale_numbers(const Range& range, ColourBar::S
       scale == ColourBar::Scale::log ? std::sqrt(range.min) * std::sqrt(range.max) : range.min / 2 + range.max / 2;
   std::array<std::string, 3> texts;
   for (int digits = 3; digits <= 9; ++digits) {
-    texts = {to_short_text(range.max, digits), to_short_text(middle, digits), to_short_text(range.min, digits)};
+    texts = {number_text(range.max, digits), number_text(middle, digits), number_text(range.min, digits)};
     if (!(range.min < range.max) || (texts[0] != texts[1] && texts[1] != texts[2])) break;
   }
   return texts;
@@ -305,8 +305,7 @@ LAYERSCOPE_INLINE Image render_grid(const Grid& grid, const GridOptions& options
     detail::draw_frame(image, frame, detail::look::frame);
     detail::paste(image, tile, frame.x + 1, frame.y + 1, zoom, zoom);
     if (!grid.labels.empty()) {
-      const std::string label = elide(grid.labels[static_cast<std::size_t>(i)],
-                                      layout.cell_width + (std::min<std::int64_t>)(options.padding, 4));
+      const std::string label = elide(grid.labels[static_cast<std::size_t>(i)], layout.cell_width);
       detail::draw_text_centred(image, cell_x + layout.cell_width / 2, cell_y + layout.tile_height + 1, label,
                                 detail::look::soft_ink);
     }

@@ -71,11 +71,11 @@ LAYERSCOPE_INLINE MapTiles map_tiles(const std::vector<AnyView>& maps, const Map
     tiles.nan += scale.nan_count;
     tiles.positive_infinities += scale.positive_infinities;
     tiles.negative_infinities += scale.negative_infinities;
-    std::string text = to_short_text(scale.range.max, 2);
+    std::string text = number_text(scale.range.max, 2);
     if (style.normalization == Normalization::symmetric) {
       text = "±" + text;
     } else {
-      text = to_short_text(scale.range.min, 2) + "…" + text;
+      text = number_text(scale.range.min, 2) + ", " + text;
     }
     tiles.ranges.push_back(finite ? std::move(text) : "-");
     scales.push_back(scale);

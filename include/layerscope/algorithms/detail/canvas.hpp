@@ -61,6 +61,12 @@ void draw_lines(Image& image, std::int64_t x, std::int64_t y, const std::vector<
 void draw_text_right(Image& image, std::int64_t right, std::int64_t y, std::string_view text, Rgb colour);
 void draw_text_centred(Image& image, std::int64_t centre, std::int64_t y, std::string_view text, Rgb colour);
 
+/// Text in scale 1, turned by 90° to read upwards; (x, y) is the top left corner of the turned box.
+void draw_text_upwards(Image& image, std::int64_t x, std::int64_t y, std::string_view utf8, Rgb colour);
+
+/// to_short_text() with "1e+06" as "1e6".
+std::string number_text(double value, int digits);
+
 /// The title and the captions broken to `width`, and the pixels they take above and below the body.
 struct TextBlocks {
   std::vector<std::string> title;

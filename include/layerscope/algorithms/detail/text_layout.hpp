@@ -25,12 +25,14 @@ struct Utf8Character {
 /// The character at `at`, strictly by RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
 Utf8Character decode_utf8(std::string_view text, std::size_t at) noexcept;
 
+/// Width of the text in font pixels.
+std::int64_t font_pixels(std::string_view utf8) noexcept;
+
+/// Font pixels from one character to the next.
+std::int64_t advance(const Utf8Character& character) noexcept;
+
 /// Calls `plot(x, y)` for every set font pixel of `utf8`, y in [0, font_height), from left to right by character.
 void plot_text(std::string_view utf8, FontWeight weight, FunctionRef<void(std::int64_t, std::int64_t)> plot);
-
-/// As draw_text(), turned by 90° to read upwards; (x, y) is the top left corner of the turned box.
-void draw_text_upwards(Image& image, std::int64_t x, std::int64_t y, std::string_view utf8, Rgb colour,
-                       const TextOptions& options = {});
 
 /// `utf8` broken at spaces (and at '\n') into lines of at most `width` pixels; words wider than that are elided.
 std::vector<std::string> wrap_text(std::string_view utf8, std::int64_t width, const TextOptions& options = {});
@@ -38,5 +40,5 @@ std::vector<std::string> wrap_text(std::string_view utf8, std::int64_t width, co
 }  // namespace layerscope::inline LAYERSCOPE_ABI::detail
 
 #ifdef LAYERSCOPE_HEADER_ONLY
-#include <layerscope/impl/text_inl.hpp>
+#include <layerscope/impl/text_layout_inl.hpp>
 #endif

@@ -25,7 +25,7 @@ AnyView arranged(const AnyView& x, const Layout& layout, std::string_view order,
 /// Maps as heatmaps, one pixel per number, and what their colours mean.
 struct MapTiles {
   std::vector<Image> images;
-  std::vector<std::string> ranges;  ///< "-0.12…3.4" of each map
+  std::vector<std::string> ranges;  ///< "-0.12, 3.4" of each map, or "±3.4"
   Range range;                      ///< of all finite numbers (symmetric about 0 where that was asked)
   std::int64_t nan = 0, positive_infinities = 0, negative_infinities = 0;
 
