@@ -60,7 +60,7 @@ constexpr const char* format_name(PixelFormat format) noexcept {
 /// Writes the files of one artifact into a folder that exists.
 class ArtifactFiles {
  public:
-  /// `make_room` is told the size of each file before it is written.
+  /// `make_room` is told, before each file, how many bytes the artifact will have with it.
   ArtifactFiles(const Artifact& artifact, const ArtifactPlace& place, const std::string& folder,
                 const DirectoryOptions& options, FunctionRef<void(std::int64_t)> make_room)
       : artifact_(artifact),
@@ -88,7 +88,7 @@ class ArtifactFiles {
   template <class Write>
   std::string write_file(const std::string& extension, std::int64_t size, Write write) {
     std::string name = stem_ + extension;
-    make_room_(size);
+    make_room_(bytes_ + size);
     names_.push_back(name);  // first: a failed fsync of the directory leaves the file in place
     write(joined(folder_, name));
     bytes_ += size;

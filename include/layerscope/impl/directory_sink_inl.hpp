@@ -280,6 +280,7 @@ struct DirectorySink::Run {
       if (previous->first % *options.keep_every != 0) doom(steps, previous);
     }
     ++changes;
+    make_room(0, key, artifact.step);  // what was the newest of its name may go by now
     keep_manifest_fresh();
   }
 
