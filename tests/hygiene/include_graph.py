@@ -30,7 +30,8 @@ ZONES = [
     ("layerscope/probe.hpp", "probe", ["core"]),
 ]
 
-# Bodies may use what their header must not show. The recorder's opens a run directory, which means file sinks.
+# Bodies may use what their header must not show. The recorder's opens a run directory, which means file
+# sinks.
 BODY_EXTRA = {"recorder": ["sinks"]}
 
 # Internals of one group that no other group may use.
@@ -83,7 +84,7 @@ def zone_of(tree, header, owners):
     if header.startswith("layerscope/impl/"):
         if header in owners:
             zone, allowed = zone_of(tree, owners[header], owners)
-            return zone, allowed + ["impl"] + BODY_EXTRA.get(zone, [])
+            return zone, [*allowed, zone, "impl", *BODY_EXTRA.get(zone, [])]
         used = {simple_zone(path) for _, path in tree.includes(header)} & GROUPS
         return "impl", ["core", "impl", *sorted(used)[:1]]
     for pattern, zone, allowed in ZONES:
