@@ -122,7 +122,7 @@ std::string message_of(const std::string& file) {
 
 TEST_CASE("read_idx decompresses gzip") {
   std::string payload;
-  for (int i = 0; i < 300000; ++i) payload += static_cast<char>(i * i / 7);
+  for (unsigned i = 0; i < 300000; ++i) payload += static_cast<char>(i * i / 7 & 255u);
   const std::string plain = idx(8, {300, 1000}, payload);
   for (const int level : {0, 1, 9}) {
     const ls::Tensor tensor = ls::read_idx(to_bytes(gzip(plain, level)));
