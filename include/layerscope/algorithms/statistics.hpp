@@ -41,9 +41,9 @@ class Moments {
   double zero_fraction() const;
   /// These throw Error(empty) when no finite number was taken.
   double mean() const;
-  double min() const;
-  double max() const;
-  Range range() const { return {min(), max()}; }
+  double(min)() const;  // in parentheses, since users define macros of these names
+  double(max)() const;
+  Range range() const { return {(min)(), (max)()}; }
   /// Mean squared deviation from the mean (numpy's ddof = 0); the largest double where it would exceed that.
   double variance() const;
   /// Square root of the variance, right even where the variance itself is out of range.

@@ -15,7 +15,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
-#include <optional>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -107,7 +107,7 @@ struct IgnoreFinite {
 class SketchFiller {
  public:
   SketchFiller(QuantileSketch& sketch, std::int64_t expected) : sketch_(sketch) {
-    if (expected >= 2 * statistics_unit) table_.emplace();
+    if (expected >= 2 * statistics_unit) table_ = std::make_unique<FloatKeyTable>();
   }
 
   void operator()(std::span<const float> values, const SumScan& sums, const MagnitudeScan& magnitudes) {
@@ -126,7 +126,7 @@ class SketchFiller {
 
  private:
   QuantileSketch& sketch_;
-  std::optional<FloatKeyTable> table_;
+  std::unique_ptr<FloatKeyTable> table_;
   std::uint64_t held_ = 0;
 };
 
@@ -255,12 +255,12 @@ LAYERSCOPE_INLINE double Moments::mean() const {
   return (std::clamp)(std::ldexp(mean_, exponent_), min_, max_);
 }
 
-LAYERSCOPE_INLINE double Moments::min() const {
+LAYERSCOPE_INLINE double(Moments::min)() const {
   require_count("minimum");
   return min_;
 }
 
-LAYERSCOPE_INLINE double Moments::max() const {
+LAYERSCOPE_INLINE double(Moments::max)() const {
   require_count("maximum");
   return max_;
 }
@@ -394,7 +394,7 @@ LAYERSCOPE_INLINE std::vector<std::int64_t> ChannelStatistics::dead(DeadRule rul
     const Moments& moments = (*this)[channel];
     if (moments.count() == 0 || moments.count() != moments.total()) continue;
     const bool zero = moments.zero_count() == moments.count();
-    if (zero || (rule == DeadRule::constant && moments.min() == moments.max())) result.push_back(channel);
+    if (zero || (rule == DeadRule::constant && (moments.min)() == (moments.max)())) result.push_back(channel);
   }
   return result;
 }

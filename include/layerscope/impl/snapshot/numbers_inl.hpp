@@ -34,8 +34,8 @@ inline void add_statistics(Artifact& artifact, const Statistics& all) {
   artifact.range = all.range();
   artifact.attributes.push_back({"mean", all.mean()});
   artifact.attributes.push_back({"standard deviation", all.standard_deviation()});
-  artifact.attributes.push_back({"min", all.min()});
-  artifact.attributes.push_back({"max", all.max()});
+  artifact.attributes.push_back({"min", (all.min)()});
+  artifact.attributes.push_back({"max", (all.max)()});
   for (const auto& [name, q] : {std::pair{"1 % quantile", 0.01}, {"median", 0.5}, {"99 % quantile", 0.99}}) {
     artifact.attributes.push_back({name, all.quantile(q)});
   }
@@ -70,8 +70,8 @@ inline Artifact statistics_artifact(const AnyView& values, const std::optional<L
     index.push_back(static_cast<double>(channel));
     mean.push_back(any ? moments.mean() : none);
     deviation.push_back(any ? moments.standard_deviation() : none);
-    smallest.push_back(any ? moments.min() : none);
-    largest.push_back(any ? moments.max() : none);
+    smallest.push_back(any ? (moments.min)() : none);
+    largest.push_back(any ? (moments.max)() : none);
     zero_fraction.push_back(moments.zero_fraction());
     const bool now = next_dead != dead.end() && *next_dead == channel;
     is_dead.push_back(now ? 1 : 0);
