@@ -1,6 +1,4 @@
 // Bodies of the kernels, each once per instruction set.
-#include <layerscope/impl/kernels/gemm_inl.hpp>
 #include <layerscope/impl/kernels/half_inl.hpp>
 #include <layerscope/impl/kernels/isa_inl.hpp>
-#include <layerscope/impl/kernels/matmul_inl.hpp>
 #include <layerscope/impl/kernels/pixels_inl.hpp>

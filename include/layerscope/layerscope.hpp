@@ -48,6 +48,8 @@
 #include <layerscope/algorithms/histogram.hpp>
 #include <layerscope/algorithms/histogram_chart.hpp>
 #include <layerscope/algorithms/line_chart.hpp>
+#include <layerscope/algorithms/non_finite_rows.hpp>
+#include <layerscope/algorithms/pca.hpp>
 #include <layerscope/algorithms/quantile_sketch.hpp>
 #include <layerscope/algorithms/resample.hpp>
 #include <layerscope/algorithms/scatter.hpp>
