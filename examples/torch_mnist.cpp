@@ -13,7 +13,7 @@
 #include "torch_mnist/arguments.hpp"
 #include "torch_mnist/digits.hpp"
 #include "torch_mnist/lenet.hpp"
-#include "torch_mnist/progress_line.hpp"
+#include "progress_line.hpp"
 
 #include <bit>
 #include <chrono>
