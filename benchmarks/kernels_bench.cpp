@@ -146,4 +146,3 @@ BENCHMARK(finite_range_against_memcpy)->Arg(1)->Arg(2)->UseManualTime()->Unit(be
 
 }  // namespace
 
-BENCHMARK_MAIN();

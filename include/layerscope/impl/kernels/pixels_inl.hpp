@@ -5,6 +5,7 @@
 #include <layerscope/core/kernels/isa.hpp>
 #include <layerscope/core/kernels/pixels.hpp>
 #include <layerscope/core/parallel.hpp>
+#include <layerscope/impl/kernels/exact_double_inl.hpp>
 #include <layerscope/impl/kernels/x86_inl.hpp>
 
 #include <algorithm>
@@ -57,14 +58,6 @@ LAYERSCOPE_INLINE PixelKernels pixel_kernels(IsaLevel level) noexcept {
 inline constexpr std::int64_t pixel_block = std::int64_t{1} << 16;
 /// Values whose entries stay in the first cache between finding and using them.
 inline constexpr std::int64_t pixel_run = 1024;
-
-/// The double of a finite float by its bits: subnormals survive a processor that was told to flush them.
-constexpr double exact_double(float x) noexcept {
-  const std::uint32_t bits = std::bit_cast<std::uint32_t>(x);
-  if ((bits & 0x7F800000U) != 0) return static_cast<double>(x);
-  const double magnitude = static_cast<double>(bits & 0x007FFFFFU) * 0x1p-149;
-  return (bits >> 31) != 0 ? -magnitude : magnitude;
-}
 
 /// How values become entries: by float32 arithmetic, or by float64 where the range is too small or too large for it.
 struct PixelMapping {

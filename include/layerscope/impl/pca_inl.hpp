@@ -1,0 +1,452 @@
+// Body of algorithms/pca.hpp.
+#pragma once
+
+#include <layerscope/algorithms/detail/symmetric_eigen.hpp>
+#include <layerscope/algorithms/pca.hpp>
+#include <layerscope/impl/kernels/matmul_inl.hpp>
+#include <layerscope/impl/pca_rows_inl.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <string_view>
+#include <utility>
+
+namespace layerscope::inline LAYERSCOPE_ABI {
+
+LAYERSCOPE_INLINE const char* name(PcaSolver solver) noexcept {
+  switch (solver) {
+    case PcaSolver::automatic: return "automatic";
+    case PcaSolver::covariance: return "covariance";
+    case PcaSolver::gram: return "gram";
+    case PcaSolver::randomized: return "randomized";
+  }
+  return "unknown";
+}
+
+namespace detail {
+
+/// One run of pca() over rows that have been checked.
+class PcaRun {
+ public:
+  PcaRun(const PcaRows& rows, std::int64_t k, const PcaOptions& options)
+      : rows_(rows), n_(rows.rows()), d_(rows.columns()), k_(k), options_(options) {}
+
+  PcaSolver chosen() const noexcept {
+    if (options_.solver != PcaSolver::automatic) return options_.solver;
+    constexpr std::int64_t largest_exact = 4096;
+    if ((std::min)(n_, d_) > largest_exact && k_ <= (std::min)(n_, d_) / 8) return PcaSolver::randomized;
+    return d_ <= n_ ? PcaSolver::covariance : PcaSolver::gram;
+  }
+
+  /// Falling variances of the scaled values [k], components [k, d] not yet signed; total_variance is set.
+  EigenPairs solve() {
+    switch (chosen()) {
+      case PcaSolver::gram: return by_gram();
+      case PcaSolver::randomized: return by_projection();
+      case PcaSolver::automatic:
+      case PcaSolver::covariance: break;
+    }
+    return by_covariance();
+  }
+
+  double total_variance() const noexcept { return total_; }
+
+ private:
+  void report(double fraction, std::string_view stage) const {
+    throw_if_stopped(options_.stop, "pca");
+    if (options_.progress) options_.progress(fraction, stage);
+  }
+
+  double denominator() const noexcept { return static_cast<double>((std::max<std::int64_t>)(1, n_ - 1)); }
+
+  /// Products in float32 are worth their rounding when there are many; `m` is the smaller side.
+  bool single_pays(std::int64_t m) const noexcept {
+    const double operations = static_cast<double>(n_) * static_cast<double>(d_) * static_cast<double>(m);
+    return operations > 4e9 && k_ < m / 2;
+  }
+
+  /// Single products err by some 1e-9 of the largest variance: enough for a millionth of those above a thousandth of
+  /// it.
+  static bool single_sufficed(const EigenPairs& pairs) noexcept {
+    return pairs.values.back() >= 1e-3 * pairs.values.front();
+  }
+
+  EigenPairs by_covariance() {
+    for (const bool single : {true, false}) {
+      if (single && !single_pays(d_)) continue;
+      EigenPairs pairs = solve_dense(d_, covariance(single));
+      if (!single || single_sufficed(pairs)) return pairs;
+    }
+    return {};  // not reached: the second round returns
+  }
+
+  EigenPairs solve_dense(std::int64_t m, std::vector<double> c) {
+    total_ = 0;
+    for (std::int64_t i = 0; i < m; ++i) total_ += c[static_cast<std::size_t>(i * m + i)];
+    report(0.7, "eigenvectors");
+    if (m > 192 && 4 * k_ <= m) {
+      const PackedSymmetric packed(m, c.data(), options_.threads);
+      EigenPairs pairs = leading_eigenpairs(m, k_, options_.seed, options_.threads,
+                                            [&](const double* from, std::int64_t count, double* to) {
+                                              throw_if_stopped(options_.stop, "pca");
+                                              packed.apply(from, count, to);
+                                            });
+      if (!pairs.values.empty()) return pairs;
+    }
+    return dense_eigenpairs(m, k_, c.data());
+  }
+
+  std::vector<double> covariance(bool single) {
+    std::vector<double> c(static_cast<std::size_t>(d_ * d_));
+    const auto in_place = [&]<class T>(const StridedMatrix<T>& x, auto... precision) {
+      // Rows at a time between two looks at the stop token: some 16 G operations.
+      const double fit = 1.6e10 / (static_cast<double>(d_) * static_cast<double>(d_));
+      const std::int64_t step =
+          fit > 1e9 ? std::int64_t{1} << 30 : round_up(static_cast<std::int64_t>(fit) + 1, 16 * depth_block);
+      std::vector<T> shift(rows_.means().begin(), rows_.means().end());
+      for (std::int64_t first = 0; first < n_; first += step) {
+        report(0.1 + 0.6 * static_cast<double>(first) / static_cast<double>(n_), "covariance");
+        const StridedMatrix<T> part{x.data + first * x.row_stride, x.row_stride, x.column_stride, nullptr,
+                                    shift.data()};
+        add_symmetric_product((std::min)(step, n_ - first), d_, part, c.data(), precision..., options_.threads);
+      }
+      // The shift is the mean rounded to T; what is left of the mean is known exactly enough to take away here.
+      const double n = static_cast<double>(n_);
+      std::vector<double> left(static_cast<std::size_t>(d_));
+      for (std::size_t i = 0; i < left.size(); ++i) left[i] = rows_.means()[i] - static_cast<double>(shift[i]);
+      for (std::size_t i = 0; i < left.size(); ++i) {
+        for (std::size_t j = i; j < left.size(); ++j) c[i * left.size() + j] -= n * left[i] * left[j];
+      }
+    };
+    const auto precision = single ? ProductPrecision::single_blocks : ProductPrecision::full_double;
+    if (const auto floats = rows_.in_place<float>()) {
+      in_place(*floats, precision);
+    } else if (const auto doubles = rows_.in_place<double>(); doubles && !single) {
+      in_place(*doubles);
+    } else if (single) {
+      add_centred<float>(c, precision);
+    } else {
+      add_centred<double>(c);
+    }
+    const double scale = 1 / denominator();
+    for (double& value : c) value *= scale;
+    mirror_upper_triangle(d_, c.data());
+    return c;
+  }
+
+  /// Rows that a centred copy holds at a time: 4 · d² bytes of float64, but enough for the product to be efficient.
+  std::int64_t copied_rows() const noexcept {
+    return (std::min)(n_, (std::clamp)(round_up(d_ / 2, depth_block), depth_block, 16 * depth_block));
+  }
+
+  template <class T, class... Precision>
+  void add_centred(std::vector<double>& c, Precision... precision) {
+    const std::int64_t step = copied_rows();
+    const AlignedBuffer<T> part(step * d_);
+    for (std::int64_t first = 0; first < n_; first += step) {
+      report(0.1 + 0.6 * static_cast<double>(first) / static_cast<double>(n_), "covariance");
+      const std::int64_t count = (std::min)(step, n_ - first);
+      rows_.centred(first, count, 0, d_, part.data());
+      add_symmetric_product(count, d_, StridedMatrix<T>{part.data(), d_}, c.data(), precision..., options_.threads);
+    }
+  }
+
+  EigenPairs by_gram() {
+    EigenPairs pairs;
+    for (const bool single : {true, false}) {
+      if (single && !single_pays(n_)) continue;
+      std::vector<double> g = single ? gram<float>(ProductPrecision::single_blocks) : gram<double>();
+      pairs = solve_dense(n_, std::move(g));
+      if (!single || single_sufficed(pairs)) break;
+    }
+    // v = Xᵀu, of length √(λ(n − 1)): normalised after, in order, so that the small ones give way to the large.
+    std::vector<double> components(static_cast<std::size_t>(k_ * d_));
+    const std::int64_t step = gram_columns();
+    const AlignedBuffer<double> part(n_ * step);
+    for (std::int64_t first = 0; first < d_; first += step) {
+      report(0.8 + 0.2 * static_cast<double>(first) / static_cast<double>(d_), "components");
+      const std::int64_t columns = (std::min)(step, d_ - first);
+      rows_.centred(0, n_, first, columns, part.data());
+      matmul(k_, columns, n_, StridedMatrix<double>{pairs.vectors.data(), n_}, {part.data(), columns},
+             components.data() + first, d_, options_.threads);
+    }
+    orthonormalize_rows(k_, d_, components.data(), options_.threads);
+    pairs.vectors = std::move(components);
+    return pairs;
+  }
+
+  std::int64_t gram_columns() const noexcept {
+    return (std::min)(d_, (std::max)(depth_block, round_up(n_, depth_block)));
+  }
+
+  template <class T, class... Precision>
+  std::vector<double> gram(Precision... precision) {
+    std::vector<double> g(static_cast<std::size_t>(n_ * n_));
+    const std::int64_t step = gram_columns();
+    const AlignedBuffer<T> part(n_ * step);
+    for (std::int64_t first = 0; first < d_; first += step) {
+      report(0.1 + 0.6 * static_cast<double>(first) / static_cast<double>(d_), "gram");
+      const std::int64_t columns = (std::min)(step, d_ - first);
+      rows_.centred(0, n_, first, columns, part.data());
+      add_symmetric_product(columns, n_, StridedMatrix<T>{part.data(), columns}.transposed(), g.data(), precision...,
+                            options_.threads);
+    }
+    const double scale = 1 / denominator();
+    for (double& value : g) value *= scale;
+    mirror_upper_triangle(n_, g.data());
+    return g;
+  }
+
+  /// Subspace iteration on XᵀX, which is applied row block by row block and never formed.
+  EigenPairs by_projection() {
+    const std::int64_t step = (std::min)(n_, 4 * depth_block);
+    const AlignedBuffer<float> part(step * d_);
+    const std::int64_t passes = options_.power_iterations + 2;
+    std::int64_t pass = 0;
+    bool first_pass = true;
+    const auto apply = [&](const double* from, std::int64_t count, double* to) {
+      const std::vector<float> directions(from, from + count * d_);
+      std::vector<float> along(static_cast<std::size_t>(step * count));
+      std::vector<float> back(static_cast<std::size_t>(count * d_));
+      std::fill_n(to, count * d_, 0.0);
+      for (std::int64_t first = 0; first < n_; first += step) {
+        const double done = static_cast<double>(pass) + static_cast<double>(first) / static_cast<double>(n_);
+        report(0.1 + 0.9 * done / static_cast<double>(passes), "projection");
+        const std::int64_t rows = (std::min)(step, n_ - first);
+        rows_.centred(first, rows, 0, d_, part.data());
+        if (first_pass) {
+          for (std::int64_t i = 0; i < rows * d_; ++i) {
+            total_ += static_cast<double>(part.data()[i]) * static_cast<double>(part.data()[i]);
+          }
+        }
+        const StridedMatrix<float> x{part.data(), d_};
+        matmul(rows, count, d_, x, StridedMatrix<float>{directions.data(), d_}.transposed(), along.data(), count,
+               options_.threads);
+        matmul(count, d_, rows, StridedMatrix<float>{along.data(), count}.transposed(), x, back.data(), d_,
+               options_.threads);
+        for (std::int64_t i = 0; i < count * d_; ++i) {
+          to[i] += static_cast<double>(back[static_cast<std::size_t>(i)]) / denominator();
+        }
+      }
+      first_pass = false;
+      ++pass;
+    };
+    EigenPairs pairs = randomized_eigenpairs(d_, k_, options_.oversampling, options_.power_iterations, options_.seed,
+                                             options_.threads, apply);
+    total_ /= denominator();
+    return pairs;
+  }
+
+  const PcaRows& rows_;
+  std::int64_t n_;
+  std::int64_t d_;
+  std::int64_t k_;
+  const PcaOptions& options_;
+  double total_ = 0;
+};
+
+LAYERSCOPE_INLINE void check_pca_arguments(const AnyView& x, const PcaOptions& options) {
+  if (x.rank() != 2) {
+    throw Error(ErrorCode::invalid_argument,
+                "pca: an input of shape " + to_text(x.shape()) + "; a matrix [n, d] is expected");
+  }
+  if (x.empty()) {
+    throw Error(ErrorCode::empty,
+                "pca: an input of shape " + to_text(x.shape()) + "; at least one row and one column are expected");
+  }
+  const auto require = [](std::int64_t value, std::int64_t least, const char* what) {
+    if (value < least) {
+      throw Error(ErrorCode::invalid_argument,
+                  std::string("pca: ") + what + " " + to_text(value) + "; at least " + to_text(least) + " is expected");
+    }
+  };
+  require(options.components.value_or(1), 1, "components");
+  require(options.oversampling, 0, "oversampling");
+  require(options.power_iterations, 0, "power_iterations");
+}
+
+/// A variance at or below this fraction of the largest is rounding: of the input, or of the float64 eigenproblem.
+LAYERSCOPE_INLINE double rank_tolerance(DType dtype, std::int64_t m) {
+  const double size = static_cast<double>(m);
+  double rounding = 0;
+  if (dtype == DType::f32) rounding = 0x1p-23;
+  if (dtype == DType::f16) rounding = 0x1p-10;
+  if (dtype == DType::bf16) rounding = 0x1p-7;
+  return (std::max)(rounding * rounding * size, 16 * size * 0x1p-52);
+}
+
+}  // namespace detail
+
+LAYERSCOPE_INLINE Pca pca(const AnyView& x, const PcaOptions& options) {
+  detail::check_pca_arguments(x, options);
+  throw_if_stopped(options.stop, "pca");
+  const detail::PcaRows rows(x, options.non_finite, options.threads);
+  const std::int64_t n = rows.rows();
+  const std::int64_t d = rows.columns();
+  const std::int64_t most = (std::min)(n, d);
+  const std::int64_t k = (std::min)(most, options.components.value_or(most));
+
+  Pca result;
+  result.rows = n;
+  result.dropped_rows = rows.dropped();
+  if (options.components.value_or(k) > k) {
+    result.warnings.push_back("pca: components " + to_text(*options.components) + " exceeds min(n, d); " + to_text(k) +
+                              " are computed");
+  }
+  if (result.dropped_rows > 0) {
+    result.warnings.push_back("pca: " + to_text(result.dropped_rows) + " of " + to_text(x.extent(0)) +
+                              " rows hold NaN or infinity and are left out");
+  }
+  detail::PcaRun run(rows, k, options);
+  result.solver = run.chosen();
+  detail::EigenPairs pairs = run.solve();
+
+  // Of values that are all but equal, the differences are rounding of the mean.
+  const double rounding = 4 * 0x1p-52 * rows.magnitude();
+  const double least =
+      (std::max)(detail::rank_tolerance(rows.dtype(), most) * pairs.values.front(), rounding * rounding);
+  while (result.rank < k && pairs.values[static_cast<std::size_t>(result.rank)] > least) ++result.rank;
+
+  const double unscale = 1 / rows.scale();
+  const double total = run.total_variance() > least ? run.total_variance() : 0;
+  result.total_variance = total * unscale * unscale;
+  result.mean = Tensor(DType::f64, {d});
+  double* mean = result.mean.mutable_data<double>();
+  for (std::int64_t c = 0; c < d; ++c) mean[c] = rows.means()[static_cast<std::size_t>(c)] * unscale;
+  result.components = Tensor(DType::f64, {k, d});
+  double* components = result.components.mutable_data<double>();
+  result.explained_variance.assign(static_cast<std::size_t>(k), 0);
+  result.explained_variance_ratio.assign(static_cast<std::size_t>(k), 0);
+  for (std::int64_t i = 0; i < result.rank; ++i) {
+    const std::size_t at = static_cast<std::size_t>(i);
+    result.explained_variance[at] = pairs.values[at] * unscale * unscale;
+    result.explained_variance_ratio[at] = total > 0 ? pairs.values[at] / total : 0;
+    const double* from = pairs.vectors.data() + i * d;
+    const double* largest =
+        std::max_element(from, from + d, [](double a, double b) { return std::abs(a) < std::abs(b); });
+    const double sign = *largest < 0 ? -1.0 : 1.0;
+    for (std::int64_t c = 0; c < d; ++c) components[i * d + c] = sign * from[c];
+  }
+  if (options.progress) options.progress(1, "pca");
+  return result;
+}
+
+namespace detail {
+
+/// Rows [first, first + count) of a matrix as float64; throws when one is not finite.
+LAYERSCOPE_INLINE void read_finite(const AnyView& x, std::int64_t first, std::int64_t count, const char* what,
+                                   double* to) {
+  const std::int64_t columns = x.extent(1);
+  read_doubles(x, first, count, 0, columns, to);
+  if (!may_be_non_finite(x.dtype())) return;
+  for (std::int64_t i = 0; i < count * columns; ++i) {
+    if (!is_finite(to[i])) {
+      throw Error(ErrorCode::non_finite, std::string("pca: ") + what + ": row " + to_text(first + i / columns) +
+                                             ", column " + to_text(i % columns) + " is " + to_text(to[i]) +
+                                             "; finite values are expected");
+    }
+  }
+}
+
+LAYERSCOPE_INLINE void check_columns(const AnyView& x, std::int64_t expected, const char* what) {
+  if (x.rank() == 2 && x.extent(1) == expected) return;
+  throw Error(ErrorCode::invalid_argument, std::string("pca: ") + what + ": an input of shape " + to_text(x.shape()) +
+                                               "; [n, " + to_text(expected) + "] is expected");
+}
+
+/// The rows of x that hold no NaN or infinity, as a copy; x itself when all are.
+LAYERSCOPE_INLINE AnyView finite_rows(const AnyView& x) {
+  if (!may_be_non_finite(x.dtype()) || x.empty()) return x;
+  std::vector<double> row(static_cast<std::size_t>(x.extent(1)));
+  std::vector<std::int64_t> kept;
+  for (std::int64_t r = 0; r < x.extent(0); ++r) {
+    read_doubles(x, r, 1, 0, x.extent(1), row.data());
+    if (std::all_of(row.begin(), row.end(), [](double value) { return is_finite(value); })) kept.push_back(r);
+  }
+  if (static_cast<std::int64_t>(kept.size()) == x.extent(0)) return x;
+  Tensor rest(x.dtype(), {static_cast<std::int64_t>(kept.size()), x.extent(1)});
+  const std::size_t row_bytes = static_cast<std::size_t>(x.extent(1)) * size_of(x.dtype());
+  std::byte* to = rest.mutable_raw();
+  for (const std::int64_t r : kept) {
+    convert_into(x.narrow(0, r, 1), x.dtype(), to);
+    to += row_bytes;
+  }
+  return rest.view();
+}
+
+/// Rows that transform() and inverse_transform() copy at a time.
+inline constexpr std::int64_t projected_rows = 512;
+
+template <class Real>
+Tensor project(const Pca& model, const AnyView& x, int threads) {
+  const std::int64_t n = x.extent(0);
+  const std::int64_t d = model.mean.extent(0);
+  const std::int64_t k = model.components.extent(0);
+  Tensor scores(dtype_of<Real>, {n, k});
+  Real* to = scores.mutable_data<Real>();
+  const double* mean = model.mean.data<double>();
+  const double* components = model.components.data<double>();
+  const std::int64_t blocks = ceil_divide(n, projected_rows);
+  parallel_for(blocks, threads, [&](std::int64_t block) {
+    const std::int64_t first = block * projected_rows;
+    const std::int64_t count = (std::min)(projected_rows, n - first);
+    std::vector<double> part(static_cast<std::size_t>(count * d));
+    read_finite(x, first, count, "transform", part.data());
+    for (std::int64_t r = 0; r < count; ++r) {
+      for (std::int64_t c = 0; c < d; ++c) part[static_cast<std::size_t>(r * d + c)] -= mean[c];
+    }
+    const StridedMatrix<double> turned = StridedMatrix<double>{components, d}.transposed();
+    std::vector<double> out(static_cast<std::size_t>(count * k));
+    matmul(count, k, d, {part.data(), d}, turned, out.data(), k, 1);
+    constexpr double largest = static_cast<double>((std::numeric_limits<Real>::max)());
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      to[first * k + static_cast<std::int64_t>(i)] = static_cast<Real>((std::clamp)(out[i], -largest, largest));
+    }
+  });
+  return scores;
+}
+
+template <class Real>
+Tensor unproject(const Pca& model, const AnyView& scores, int threads) {
+  const std::int64_t n = scores.extent(0);
+  const std::int64_t d = model.mean.extent(0);
+  const std::int64_t k = model.components.extent(0);
+  Tensor rows(dtype_of<Real>, {n, d});
+  Real* to = rows.mutable_data<Real>();
+  const double* mean = model.mean.data<double>();
+  const double* components = model.components.data<double>();
+  parallel_for(ceil_divide(n, projected_rows), threads, [&](std::int64_t block) {
+    const std::int64_t first = block * projected_rows;
+    const std::int64_t count = (std::min)(projected_rows, n - first);
+    std::vector<double> part(static_cast<std::size_t>(count * k));
+    read_finite(scores, first, count, "inverse_transform", part.data());
+    std::vector<double> out(static_cast<std::size_t>(count * d));
+    matmul(count, d, k, {part.data(), k}, {components, d}, out.data(), d, 1);
+    constexpr double largest = static_cast<double>((std::numeric_limits<Real>::max)());
+    for (std::int64_t r = 0; r < count; ++r) {
+      for (std::int64_t c = 0; c < d; ++c) {
+        const double value = out[static_cast<std::size_t>(r * d + c)] + mean[c];
+        to[(first + r) * d + c] = static_cast<Real>((std::clamp)(value, -largest, largest));
+      }
+    }
+  });
+  return rows;
+}
+
+}  // namespace detail
+
+LAYERSCOPE_INLINE Tensor Pca::transform(const AnyView& x, int threads, NonFiniteRows non_finite) const {
+  detail::check_columns(x, mean.extent(0), "transform");
+  const AnyView rows_kept = non_finite == NonFiniteRows::drop ? detail::finite_rows(x) : x;
+  return x.dtype() == DType::f64 ? detail::project<double>(*this, rows_kept, threads)
+                                 : detail::project<float>(*this, rows_kept, threads);
+}
+
+LAYERSCOPE_INLINE Tensor Pca::inverse_transform(const AnyView& scores, int threads) const {
+  detail::check_columns(scores, components.extent(0), "inverse_transform");
+  return scores.dtype() == DType::f64 ? detail::unproject<double>(*this, scores, threads)
+                                      : detail::unproject<float>(*this, scores, threads);
+}
+
+}  // namespace layerscope::inline LAYERSCOPE_ABI
