@@ -60,7 +60,7 @@ constexpr const char* format_name(PixelFormat format) noexcept {
 /// Writes the files of one artifact into a folder that exists.
 class ArtifactFiles {
  public:
-  /// `make_room` is told, before each file, how many bytes the artifact will have with it.
+  /// `make_room` is told, before each file, how many bytes the artifact will have with it; it is borrowed.
   ArtifactFiles(const Artifact& artifact, const ArtifactPlace& place, const std::string& folder,
                 const DirectoryOptions& options, FunctionRef<void(std::int64_t)> make_room)
       : artifact_(artifact),

@@ -220,8 +220,8 @@ struct DirectorySink::Run {
     const std::string folder = create_directories(directory, place.folder, &operations);
     const detail::SeriesKey key{artifact.name, artifact.kind};
     const std::vector<std::string> held = release_doomed(place.folder + "/" + place.stem + ".");
-    detail::ArtifactFiles files(artifact, place, folder, options,
-                                [&](std::int64_t size) { make_room(size, key, artifact.step); });
+    const auto room = [&](std::int64_t size) { make_room(size, key, artifact.step); };
+    detail::ArtifactFiles files(artifact, place, folder, options, room);
     try {
       files.write();
     } catch (...) {
