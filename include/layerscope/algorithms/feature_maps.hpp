@@ -1,8 +1,7 @@
 // The activations of a layer as pictures.
 #pragma once
 
-#include <layerscope/algorithms/colormap.hpp>
-#include <layerscope/algorithms/filters.hpp>
+#include <layerscope/algorithms/heatmap.hpp>
 #include <layerscope/config.hpp>
 #include <layerscope/core/image.hpp>
 #include <layerscope/core/layout.hpp>
@@ -19,14 +18,14 @@ enum class DepthView : std::uint8_t { middle_slice, max_projection };
 
 struct FeatureMapsOptions {
   /// First line. Default none.
-  std::string title;
+  std::string title{};
   /// Most samples and channels (features) shown, 1 or more; the picture says how many there are. Defaults 8 and 64
   /// for maps with an H or L axis; matrices (NC, NTD) are shown up to 4096 a side whatever these say.
   std::int64_t max_samples = 8;
   std::int64_t max_channels = 64;
   /// Samples and channels there are, when the view holds only some of them. Derived when absent: the extents.
-  std::optional<std::int64_t> samples_total;
-  std::optional<std::int64_t> channels_total;
+  std::optional<std::int64_t> samples_total{};
+  std::optional<std::int64_t> channels_total{};
   /// Which maps share a colour scale. Default each: the common reading of feature maps, as channels differ by orders of
   /// magnitude. Matrices (NC, NTD) always have one scale each and a colour bar.
   Scaling scaling = Scaling::each;
@@ -35,7 +34,7 @@ struct FeatureMapsOptions {
   /// What becomes of the depth axis of NCDHW, named in the caption. Default middle_slice.
   DepthView depth = DepthView::middle_slice;
   /// Side of the square of pixels per number. Derived when absent, see GridOptions::zoom.
-  std::optional<std::int64_t> zoom;
+  std::optional<std::int64_t> zoom{};
 };
 
 /// A picture of the activations `x`, whose axes `layout` names in any order.

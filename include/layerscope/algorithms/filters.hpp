@@ -1,7 +1,7 @@
 // The weights of a layer as pictures of its filters.
 #pragma once
 
-#include <layerscope/algorithms/colormap.hpp>
+#include <layerscope/algorithms/heatmap.hpp>
 #include <layerscope/config.hpp>
 #include <layerscope/core/image.hpp>
 #include <layerscope/core/layout.hpp>
@@ -13,26 +13,20 @@
 
 namespace layerscope::inline LAYERSCOPE_ABI {
 
-/// Which numbers share one colour scale.
-enum class Scaling : std::uint8_t {
-  each,    ///< every tile its own, its range printed below it where there is room
-  global,  ///< all tiles one, shown by a colour bar
-};
-
 struct FiltersOptions {
   /// What the axes of the weight are: layouts::oihw (default), oi, oil, oidhw, or any order of those letters.
   Layout layout = layouts::oihw;
   /// First line. Default none.
-  std::string title;
+  std::string title{};
   /// Most output channels shown, 1 or more; the picture says how many there are. Default 64.
   std::int64_t max_outputs = 64;
   /// Most input channels shown per output, 1 or more. Default 16.
   std::int64_t max_inputs = 16;
   /// Output and input channels there are, when the view holds only some of them. Derived when absent: the extents.
-  std::optional<std::int64_t> outputs_total;
-  std::optional<std::int64_t> inputs_total;
+  std::optional<std::int64_t> outputs_total{};
+  std::optional<std::int64_t> inputs_total{};
   /// Which weights share a scale. Derived when absent: each for RGB filters, global for the others.
-  std::optional<Scaling> scaling;
+  std::optional<Scaling> scaling{};
   /// Colours of single-channel filters. Default blue_white_red, white being 0.
   Colormap colormap = Colormap::blue_white_red;
   /// For layout OI: the shape [h, w] or [3, h, w] that the inputs of each unit had before they were flattened, so that
@@ -40,7 +34,7 @@ struct FiltersOptions {
   /// weight is one heatmap, outputs downwards.
   Shape input_shape{};
   /// Side of the square of pixels per weight. Derived when absent, see GridOptions::zoom.
-  std::optional<std::int64_t> zoom;
+  std::optional<std::int64_t> zoom{};
 };
 
 /// A picture of `weight`, whose colours are symmetric about zero in every case.

@@ -32,7 +32,7 @@ struct MakeGridOptions {
   GridNormalization normalization = GridNormalization::none;
   /// Numbers that become 0 and 1 (value_range); what lies outside is clamped. Derived when absent: smallest and
   /// largest.
-  std::optional<Range> value_range;
+  std::optional<Range> value_range{};
   /// Value of the padding (pad_value). Default 0.
   double pad_value = 0;
 };
@@ -47,30 +47,30 @@ Tensor make_grid(const AnyView& images, const MakeGridOptions& options = {});
 /// A bar of colours with the numbers at its ends and in its middle.
 struct ColourBar {
   Colormap colormap = Colormap::viridis;
-  Range range;        ///< numbers at the two ends
-  std::string label;  ///< what the numbers are, written above the bar; may be empty
+  Range range{};        ///< numbers at the two ends
+  std::string label{};  ///< what the numbers are, written above the bar; may be empty
   /// Whether colours follow the numbers or their logarithms (then 0 < range.min).
   enum class Scale : std::uint8_t { linear, log } scale = Scale::linear;
 };
 
 struct GridOptions {
   /// Tiles per row, 1 or more; more than there are tiles means all of them. Derived when absent: Grid::columns.
-  std::optional<std::int64_t> columns;
+  std::optional<std::int64_t> columns{};
   /// Pixels between tiles, 0 or more. Default 4.
   std::int64_t padding = 4;
   /// Side of the square of pixels that each tile pixel becomes, 1 or more. Derived when absent: the largest that keeps
   /// the longest side of all tiles within 96 pixels (160 when there are 4 tiles or fewer) and the picture within about
   /// 1280 × 1600, but tiles of at least 24 pixels.
-  std::optional<std::int64_t> zoom;
+  std::optional<std::int64_t> zoom{};
   /// First line, in bold. Lines too wide for the picture are broken at spaces, or widen it to at most 640 pixels.
-  std::string title;
+  std::string title{};
   /// Names of the columns, above them, and of the rows, left of them; empty or one each.
-  std::vector<std::string> column_labels;
-  std::vector<std::string> row_labels;
+  std::vector<std::string> column_labels{};
+  std::vector<std::string> row_labels{};
   /// A scale at the right edge, where all tiles share one. Default none.
-  std::optional<ColourBar> colour_bar;
+  std::optional<ColourBar> colour_bar{};
   /// Small lines below the tiles: "8 of 64 channels shown".
-  std::vector<std::string> captions;
+  std::vector<std::string> captions{};
   /// Default white.
   Rgb background{255, 255, 255};
 };

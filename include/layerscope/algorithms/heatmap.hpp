@@ -22,6 +22,12 @@ enum class Normalization : std::uint8_t {
   fixed,       ///< HeatmapOptions::range as given
 };
 
+/// Which numbers share one colour scale, where a picture has several heatmaps.
+enum class Scaling : std::uint8_t {
+  each,    ///< every tile its own, its range printed below it where there is room
+  global,  ///< all tiles one, shown by a colour bar
+};
+
 struct HeatmapOptions {
   /// Colours from the low end to the high end. Default viridis; blue_white_red goes with Normalization::symmetric.
   Colormap colormap = Colormap::viridis;
@@ -32,21 +38,21 @@ struct HeatmapOptions {
   double low_percentile = 1;
   double high_percentile = 99;
   /// Ends for Normalization::fixed (required there, ignored otherwise), finite, min <= max.
-  std::optional<Range> range;
+  std::optional<Range> range{};
   /// Colours of the numbers that have no place on the scale. Defaults are outside every colormap here.
   Rgb nan_colour{255, 0, 255};
   Rgb positive_infinity_colour{0, 255, 0};
   Rgb negative_infinity_colour{0, 255, 255};
   /// Side of the square of pixels that each number becomes, 1 or more. Derived when absent: the largest that keeps both
   /// sides within 256 pixels, at least 1.
-  std::optional<std::int64_t> scale;
+  std::optional<std::int64_t> scale{};
   /// Most threads to use, the caller's included; 0 means every core. Does not change the result.
   int threads = 0;
 };
 
 /// What the colours of a heatmap mean.
 struct HeatmapScale {
-  Range range;                           ///< numbers at the two ends; 0 and 0 when nothing is finite
+  Range range{};                         ///< numbers at the two ends; 0 and 0 when nothing is finite
   std::int64_t nan_count = 0;            ///< elements that are NaN
   std::int64_t positive_infinities = 0;  ///< elements that are +infinity
   std::int64_t negative_infinities = 0;  ///< elements that are −infinity

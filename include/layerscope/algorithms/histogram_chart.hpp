@@ -15,16 +15,16 @@ namespace layerscope::inline LAYERSCOPE_ABI {
 
 struct HistogramChartOptions {
   /// First line. Default none.
-  std::string title;
+  std::string title{};
   /// What the numbers are. Default none.
-  std::string x_label;
+  std::string x_label{};
   /// Size of the whole picture in pixels, 160 × 120 to 8192 × 8192. Default 720 × 420.
   std::int64_t width = 720;
   std::int64_t height = 420;
   /// Log: bars of log10(1 + count), for the tails of weights and gradients. Default linear.
   AxisScale count_scale = AxisScale::linear;
   /// Small lines below the chart.
-  std::vector<std::string> captions;
+  std::vector<std::string> captions{};
 };
 
 /// Bars between the edges, as high as the counts. Where bins differ in width (beyond one part in a million) the height

@@ -17,19 +17,19 @@ enum class AxisScale : std::uint8_t { linear, log };
 
 struct LineChartOptions {
   /// First line. Default none.
-  std::string title;
+  std::string title{};
   /// What the axes are, written along them. Default none.
-  std::string x_label;
-  std::string y_label;
+  std::string x_label{};
+  std::string y_label{};
   /// Size of the whole picture in pixels, 160 × 120 to 8192 × 8192. Default 720 × 420.
   std::int64_t width = 720;
   std::int64_t height = 420;
   /// Log: powers of ten; numbers that are not positive leave a gap, and are counted in a caption. Default linear.
   AxisScale y_scale = AxisScale::linear;
   /// Numbers at the bottom and the top. Derived when absent: those of the series, widened to the next tick.
-  std::optional<Range> y_range;
+  std::optional<Range> y_range{};
   /// Small lines below the chart.
-  std::vector<std::string> captions;
+  std::vector<std::string> captions{};
 };
 
 /// One line per series in the order of `okabe_ito`, dashed from the ninth on, with a legend when there are several or

@@ -17,22 +17,22 @@ enum class Axes : std::uint8_t { hidden, ticks };
 
 struct ScatterOptions {
   /// First line. Default none.
-  std::string title;
+  std::string title{};
   /// What the axes are, written along them. Default none.
-  std::string x_label;
-  std::string y_label;
+  std::string x_label{};
+  std::string y_label{};
   /// Size of the whole picture in pixels, 160 × 120 to 8192 × 8192. Default 800 × 640.
   std::int64_t width = 800;
   std::int64_t height = 640;
   /// Diameter of a point in pixels, 1 to 32. Derived when absent: 9 for tens of points, falling to 2 for 70,000.
-  std::optional<double> point_size;
+  std::optional<double> point_size{};
   /// Share of a point's colour laid over what is below, in (0, 1]. Derived when absent: 0.9, falling to 0.35 with many
   /// points, so that density stays visible.
-  std::optional<double> opacity;
+  std::optional<double> opacity{};
   /// Default hidden.
   Axes axes = Axes::hidden;
   /// Small lines below the plot.
-  std::vector<std::string> captions;
+  std::vector<std::string> captions{};
 };
 
 /// The picture of `points` with equal units on both axes (distances stay true), a style per class by class_style(), and

@@ -145,7 +145,7 @@ LAYERSCOPE_INLINE TextBlocks::TextBlocks(std::string_view title_text, const std:
                                          std::int64_t width)
     : title(wrap_text(title_text, width, look::title)) {
   for (const std::string& text : caption_texts) {
-    for (std::string& line : wrap_text(text, width)) captions.push_back(std::move(line));
+    for (std::string& line : wrap_text(text, width, {})) captions.push_back(std::move(line));
   }
 }
 

@@ -75,6 +75,21 @@ struct AreaSums {
   }
 };
 
+/// What shares are multiplied by: 1, or for doubles so large that their sums would overflow a power of two that
+/// prevents it and keeps the shares exact.
+inline double share_unit(const AnyView& x) {
+  if (x.dtype() != DType::f64) return 1;
+  std::vector<double> row(static_cast<std::size_t>(x.extent(1)));
+  for (std::int64_t y = 0; y < x.extent(0); ++y) {
+    convert_into(x.narrow(0, y, 1), DType::f64, row.data());
+    const bool large = std::any_of(row.begin(), row.end(),
+                                   [](double value) { return is_finite(value) && std::fabs(value) > 0x1p900; });
+    if (large)
+      return std::ldexp(1.0, -std::ilogb(static_cast<double>(x.extent(0)) * static_cast<double>(x.extent(1))) - 1);
+  }
+  return 1;
+}
+
 /// float32 of a double by rounding, with NaN and infinities kept even where -ffast-math is on.
 inline float narrowed(double value) noexcept {
   if (is_finite(value)) return static_cast<float>(value);
@@ -152,9 +167,7 @@ LAYERSCOPE_INLINE Tensor downscale(const AnyView& x, std::int64_t height, std::i
   detail::check_smaller(width, x.extent(1), "width");
   Tensor result(x.dtype() == DType::f64 ? DType::f64 : DType::f32, {height, width});
 
-  // A power of two keeps the shares exact and the sums of large doubles finite.
-  const double unit =
-      std::ldexp(1.0, -std::ilogb(static_cast<double>(x.extent(0)) * static_cast<double>(x.extent(1))) - 1);
+  const double unit = detail::share_unit(x);
   detail::AreaSums sums(static_cast<std::size_t>(width));
   std::vector<double> row_values(static_cast<std::size_t>(x.extent(1)));
   for (std::int64_t y = 0; y < height; ++y) {

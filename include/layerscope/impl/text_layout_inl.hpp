@@ -2,6 +2,7 @@
 #pragma once
 
 #include <layerscope/algorithms/detail/text_layout.hpp>
+#include <layerscope/algorithms/text.hpp>
 #include <layerscope/impl/data/font.hpp>
 
 #include <algorithm>

@@ -1,7 +1,6 @@
 // How a line of text becomes font pixels; shared by the drawing functions.
 #pragma once
 
-#include <layerscope/algorithms/text.hpp>
 #include <layerscope/config.hpp>
 #include <layerscope/core/parallel.hpp>
 
@@ -9,6 +8,11 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+namespace layerscope::inline LAYERSCOPE_ABI {
+enum class FontWeight : std::uint8_t;
+struct TextOptions;
+}  // namespace layerscope::inline LAYERSCOPE_ABI
 
 namespace layerscope::inline LAYERSCOPE_ABI::detail {
 
@@ -35,7 +39,7 @@ std::int64_t advance(const Utf8Character& character) noexcept;
 void plot_text(std::string_view utf8, FontWeight weight, FunctionRef<void(std::int64_t, std::int64_t)> plot);
 
 /// `utf8` broken at spaces (and at '\n') into lines of at most `width` pixels; words wider than that are elided.
-std::vector<std::string> wrap_text(std::string_view utf8, std::int64_t width, const TextOptions& options = {});
+std::vector<std::string> wrap_text(std::string_view utf8, std::int64_t width, const TextOptions& options);
 
 }  // namespace layerscope::inline LAYERSCOPE_ABI::detail
 

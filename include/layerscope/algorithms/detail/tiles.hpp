@@ -1,8 +1,6 @@
 // Tensors cut into maps, and maps turned into tiles of a grid: what filters() and feature_maps() share.
 #pragma once
 
-#include <layerscope/algorithms/filters.hpp>
-#include <layerscope/algorithms/grid.hpp>
 #include <layerscope/algorithms/heatmap.hpp>
 #include <layerscope/config.hpp>
 #include <layerscope/core/artifact.hpp>
