@@ -208,6 +208,7 @@ void count_outside(const AnyView& matrix, int threads, HeatmapScale& scale) {
   scale.above = above;
 }
 
+/// The range and the counts, but for `below` and `above`.
 template <class Work>
 HeatmapScale find_scale(const AnyView& matrix, const HeatmapOptions& options) {
   const NumberSummary summary = summarise<Work>(matrix, options);
@@ -218,11 +219,11 @@ HeatmapScale find_scale(const AnyView& matrix, const HeatmapOptions& options) {
   if (options.normalization == Normalization::fixed) scale.range = *options.range;
   if (summary.finite == 0) return scale;
   switch (options.normalization) {
-    case Normalization::min_max: scale.range = {summary.min, summary.max}; return scale;
+    case Normalization::min_max: scale.range = {summary.min, summary.max}; break;
     case Normalization::symmetric: {
       const double largest = (std::max)(std::fabs(summary.min), std::fabs(summary.max));
       scale.range = {-largest, largest};
-      return scale;
+      break;
     }
     case Normalization::percentile: scale.range = percentiles<Work>(matrix, options); break;
     case Normalization::log:
@@ -230,8 +231,11 @@ HeatmapScale find_scale(const AnyView& matrix, const HeatmapOptions& options) {
       break;
     case Normalization::fixed: break;
   }
-  count_outside<Work>(matrix, options.threads, scale);
   return scale;
+}
+
+inline HeatmapScale find_scale_of(const AnyView& matrix, const HeatmapOptions& options) {
+  return fits_float(matrix.dtype()) ? find_scale<float>(matrix, options) : find_scale<double>(matrix, options);
 }
 
 /// How one number becomes an entry of the colormap, in double.
@@ -366,7 +370,9 @@ LAYERSCOPE_INLINE Image paint_heatmap(const AnyView& matrix, const Range& range,
   } else {
     paint<double>(matrix, painter, image, options.threads);
   }
-  return upscale(image, heatmap_zoom(matrix, options));
+  const std::int64_t zoom = heatmap_zoom(matrix, options);
+  if (zoom > 1) return upscale(image, zoom);
+  return image;
 }
 
 }  // namespace detail
@@ -374,16 +380,26 @@ LAYERSCOPE_INLINE Image paint_heatmap(const AnyView& matrix, const Range& range,
 LAYERSCOPE_INLINE HeatmapScale heatmap_scale(const AnyView& x, const HeatmapOptions& options) {
   const AnyView matrix = detail::as_matrix(x, "heatmap");
   detail::check_heatmap(options);
-  HeatmapScale scale = detail::fits_float(matrix.dtype()) ? detail::find_scale<float>(matrix, options)
-                                                          : detail::find_scale<double>(matrix, options);
+  HeatmapScale scale = detail::find_scale_of(matrix, options);
+  const bool whole =
+      options.normalization == Normalization::min_max || options.normalization == Normalization::symmetric;
+  if (!whole) {
+    if (detail::fits_float(matrix.dtype())) {
+      detail::count_outside<float>(matrix, options.threads, scale);
+    } else {
+      detail::count_outside<double>(matrix, options.threads, scale);
+    }
+  }
   scale.reduction = detail::heatmap_reduction(matrix, scale.all_finite());
   scale.scale = detail::heatmap_zoom(matrix, options);
   return scale;
 }
 
 LAYERSCOPE_INLINE Image heatmap(const AnyView& x, const HeatmapOptions& options) {
-  const HeatmapScale scale = heatmap_scale(x, options);
-  return detail::paint_heatmap(detail::as_matrix(x, "heatmap"), scale.range, scale.all_finite(), options);
+  const AnyView matrix = detail::as_matrix(x, "heatmap");
+  detail::check_heatmap(options);
+  const HeatmapScale scale = detail::find_scale_of(matrix, options);
+  return detail::paint_heatmap(matrix, scale.range, scale.all_finite(), options);
 }
 
 LAYERSCOPE_INLINE Image heatmap(const AnyView& x, const HeatmapScale& scale, const HeatmapOptions& options) {
