@@ -5,6 +5,7 @@
 #include <layerscope/impl/recorder_worker_inl.hpp>
 #include <layerscope/impl/schedule_inl.hpp>
 #include <layerscope/impl/snapshot/activations_inl.hpp>
+#include <layerscope/impl/snapshot/embedding_inl.hpp>
 #include <layerscope/impl/snapshot/filters_inl.hpp>
 #include <layerscope/impl/snapshot/heatmap_inl.hpp>
 #include <layerscope/impl/snapshot/numbers_inl.hpp>

@@ -6,6 +6,7 @@ Usage: mixed.py <project root> <compiler>
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 MODES = {
@@ -23,6 +24,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
 
+        @cache
         def compiled(source, mode):
             output = folder / f"{Path(source).stem}-{mode.replace(' ', '-')}.o"
             flags = ["-std=c++20", f"-I{root / 'include'}", *MODES[mode], "-c", str(source), "-o", str(output)]

@@ -1,0 +1,6 @@
+// Bodies of the algorithms that embed: neighbours, PCA, t-SNE, UMAP.
+#include <layerscope/impl/kernels/gemm_inl.hpp>
+#include <layerscope/impl/kernels/matmul_inl.hpp>
+#include <layerscope/impl/pca_inl.hpp>
+#include <layerscope/impl/pca_rows_inl.hpp>
+#include <layerscope/impl/symmetric_eigen_inl.hpp>
