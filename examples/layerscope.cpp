@@ -1,0 +1,89 @@
+// The command-line tool: heatmaps, statistics and embeddings of tensors in files.
+//
+//   layerscope heatmap IN [--layout NCHW] --out X.png
+//   layerscope stats IN
+//   layerscope embed IN [--labels L] --out Y.npy --png P.png --report R.json
+//
+// IN and L are .npy, IDX (.gz) or "model.safetensors:tensor". Exit status 0, or 2 and one line on stderr.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+
+#include "tool/embed.hpp"
+#include "tool/heatmap.hpp"
+#include "tool/stats.hpp"
+
+namespace {
+
+void run(int argc, char** argv) {
+  CLI::App app("Looks into tensors of neural networks: .npy, IDX (.gz) and model.safetensors:tensor.", "layerscope");
+  app.require_subcommand(1);
+
+  tool::HeatmapArguments heatmap;
+  CLI::App* const heatmap_command = app.add_subcommand("heatmap", "Draw a tensor as a picture");
+  heatmap_command->add_option("IN", heatmap.in, "Tensor to read")->required();
+  heatmap_command->add_option("--layout", heatmap.layout, "What each axis is, such as NCHW, OIHW; none for a matrix");
+  heatmap_command
+      ->add_option("--colormap", heatmap.colormap,
+                   "viridis, magma, gray … (filters, with O in the layout, are blue, white, red)")
+      ->capture_default_str();
+  heatmap_command->add_option("--samples", heatmap.samples, "Most samples drawn")->capture_default_str();
+  heatmap_command->add_option("--channels", heatmap.channels, "Most channels drawn")->capture_default_str();
+  heatmap_command->add_option("--out", heatmap.out, "PNG file to write")->required();
+  heatmap_command->callback([&heatmap] { tool::heatmap(heatmap); });
+
+  tool::StatsArguments stats;
+  CLI::App* const stats_command = app.add_subcommand("stats", "Print what a tensor holds, as JSON");
+  stats_command->add_option("IN", stats.in, "Tensor to read")->required();
+  stats_command->add_option("--layout", stats.layout, "Add each channel, of this layout, such as NCHW");
+  stats_command->add_option("--threads", stats.threads, "Threads used at most; 0 is every core")->capture_default_str();
+  stats_command->callback([&stats] { tool::stats(stats); });
+
+  tool::EmbedArguments embed;
+  CLI::App* const embed_command = app.add_subcommand("embed", "Lay out the rows of a tensor in 2 or 3 dimensions");
+  embed_command->add_option("IN", embed.in, "Rows to embed; axes after the first are flattened")->required();
+  embed_command->add_option("--method", embed.method, "pca")->capture_default_str();
+  embed_command->add_option("--dims", embed.dims, "Dimensions of the layout, 2 or 3 with --png")->capture_default_str();
+  embed_command->add_option("--labels", embed.labels, "Integer class of each row, a tensor as IN");
+  embed_command->add_option("--threads", embed.threads, "Threads used at most; 0 is every core")->capture_default_str();
+  embed_command->add_option("--seed", embed.seed, "Seed of the random numbers")->capture_default_str();
+  embed_command->add_option("--out", embed.out, "Write the coordinates, .npy");
+  embed_command->add_option("--png", embed.png, "Write a picture of the points");
+  embed_command->add_option("--report", embed.report, "Write seconds, memory and explained variance, JSON");
+  embed_command->callback([&embed] { tool::embed(embed); });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    tool::print(app.help());
+  } catch (const CLI::CallForAllHelp&) {
+    tool::print(app.help("", CLI::AppFormatMode::All));
+  }
+}
+
+int fail(std::string message) {
+  std::replace(message.begin(), message.end(), '\n', ' ');
+  std::fprintf(stderr, "layerscope: %s\n", message.c_str());
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    run(argc, argv);
+    return 0;
+  } catch (const std::bad_alloc&) {
+    return fail("not enough memory");
+  } catch (const std::exception& error) {
+    return fail(error.what());
+  } catch (...) {
+    return fail("unknown failure");
+  }
+}

@@ -1,0 +1,238 @@
+"""The command-line tool from outside: pictures, numbers and refusals, over real files and files made here.
+
+Usage: tool_test.py <layerscope> <data directory or "">
+"""
+
+import gzip
+import json
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+import zlib
+from pathlib import Path
+
+TOOL = ""
+DATA = Path()
+
+
+def run(*arguments):
+    return subprocess.run([TOOL, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+
+
+def npy(path, values, descr="<f4", code="f", shape=None):
+    header = repr({"descr": descr, "fortran_order": False, "shape": tuple(shape or [len(values)])})
+    header += " " * (63 - (10 + len(header)) % 64) + "\n"
+    body = struct.pack(f"<{len(values)}{code}", *values)
+    Path(path).write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + body)
+
+
+def read_npy(path):
+    data = Path(path).read_bytes()
+    assert data[:8] == b"\x93NUMPY\x01\x00"
+    end = 10 + struct.unpack("<H", data[8:10])[0]
+    header = eval(data[10:end].decode(), {})  # our own output
+    count = 1
+    for extent in header["shape"]:
+        count *= extent
+    return header["shape"], struct.unpack(f"<{count}{'f' if header['descr'] == '<f4' else 'd'}", data[end:])
+
+
+def png_size(path):
+    """Width and height, after checking every chunk's CRC."""
+    data = Path(path).read_bytes()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    at, chunks = 8, []
+    while at < len(data):
+        length = struct.unpack(">I", data[at : at + 4])[0]
+        kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
+        assert zlib.crc32(kind + body) == struct.unpack(">I", data[at + 8 + length : at + 12 + length])[0]
+        chunks.append(kind)
+        at += 12 + length
+    assert chunks[0] == b"IHDR" and chunks[-1] == b"IEND"
+    return struct.unpack(">II", data[16:24])
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+
+    def path(self, name):
+        return Path(self.folder.name) / name
+
+    def accepted(self, *arguments):
+        done = run(*arguments)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), msg=done)
+        return done.stdout
+
+    def refused(self, *arguments, saying=""):
+        done = run(*arguments)
+        self.assertEqual(done.returncode, 2, msg=done)
+        self.assertEqual(done.stdout, "")
+        self.assertEqual(done.stderr.count("\n"), 1, msg=done.stderr)
+        self.assertTrue(done.stderr.startswith("layerscope: "), msg=done.stderr)
+        self.assertIn(saying, done.stderr)
+
+
+class MadeHere(Case):
+    def setUp(self):
+        super().setUp()
+        self.x = self.path("x.npy")
+        npy(self.x, [0, 1, 2, 3, float("nan"), float("inf")], shape=(2, 3))
+
+    def test_stats(self):
+        found = json.loads(self.accepted("stats", self.x))
+        self.assertEqual(found["shape"], [2, 3])
+        self.assertEqual(found["dtype"], "float32")
+        self.assertEqual([found[k] for k in ("count", "nan", "positive_infinity", "zeros")], [4, 1, 1, 1])
+        self.assertEqual([found[k] for k in ("mean", "min", "max")], [1.5, 0, 3])
+        self.assertAlmostEqual(found["standard_deviation"], 1.25**0.5, places=14)
+        self.assertEqual(found["quantiles"]["0.5"], 1.5)
+
+    def test_stats_of_channels(self):
+        npy(self.x, [0, 1, 0, 2, 0, 3], shape=(3, 2))
+        found = json.loads(self.accepted("stats", self.x, "--layout", "NC"))
+        self.assertEqual(found["dead_channels"], [0])
+        self.assertEqual(found["channels"][1]["mean"], 2)
+
+    def test_stats_of_nothing(self):
+        npy(self.x, [], shape=(0, 3))
+        found = json.loads(self.accepted("stats", self.x))
+        self.assertEqual((found["count"], found["mean"], found["quantiles"]["0.5"]), (0, None, None))
+
+    def test_heatmap(self):
+        out = self.path("x.png")
+        self.accepted("heatmap", self.x, "--out", out, "--colormap", "magma")
+        width, height = png_size(out)
+        self.assertEqual(width * 2, height * 3)
+        npy(self.x, [0.5] * 96, shape=(2, 3, 4, 4))
+        self.accepted("heatmap", self.x, "--out", out, "--layout", "NCHW", "--samples", "1")
+        self.assertNotEqual(png_size(out), (width, height))
+
+    def test_embed(self):
+        npy(self.x, [0, 0, 0, 3, 1, 1, 6, 2, 2, 9, 3, 3], shape=(4, 3))
+        npy(self.path("l.npy"), [0, 1, 1, 0], "<i4", "i")
+        out, png, report = self.path("y.npy"), self.path("y.png"), self.path("r.json")
+        options = ["--labels", self.path("l.npy"), "--out", out, "--png", png, "--report", report, "--threads", "1"]
+        self.accepted("embed", self.x, *options)
+        shape, y = read_npy(out)
+        self.assertEqual(shape, (4, 2))
+        # On one line, 11^0.5 apart, with the entry of largest magnitude of the direction positive.
+        for row, expected in enumerate((-1.5, -0.5, 0.5, 1.5)):
+            self.assertAlmostEqual(y[2 * row], expected * 11**0.5, places=5)
+            self.assertAlmostEqual(y[2 * row + 1], 0, places=5)
+        png_size(png)
+        found = json.loads(report.read_text())
+        self.assertEqual([found[k] for k in ("n", "d", "dims", "method", "threads")], [4, 3, 2, "pca", 1])
+        self.assertAlmostEqual(found["explained_variance_ratio"][0], 1, places=12)
+        self.assertEqual(sorted(found["seconds"]), ["fit", "read", "transform", "write"])
+        self.assertGreater(found["peak_memory_bytes"], 1 << 20)
+
+    def test_help(self):
+        for arguments in (["--help"], ["heatmap", "--help"], ["stats", "-h"], ["embed", "-h"]):
+            self.assertIn("Usage: layerscope", self.accepted(*arguments))
+
+    def test_refusals(self):
+        out = self.path("x.png")
+        self.refused()
+        self.refused("nonsense")
+        self.refused("stats")
+        self.refused("stats", self.x, "--nonsense")
+        self.refused("stats", self.x, "--threads", "many")
+        self.refused("stats", self.path("missing.npy"), saying="missing.npy")
+        self.refused("stats", self.folder.name)
+        self.refused("stats", self.x, "--layout", "NCHW")
+        self.refused("stats", self.x, "--layout", "NN")
+        self.refused("heatmap", self.x)
+        self.refused("heatmap", self.x, "--out", out, "--colormap", "mauve", saying="viridis")
+        self.refused("heatmap", self.x, "--out", out, "--layout", "OIHW")
+        self.refused("heatmap", self.x, "--out", self.path("no/such/folder.png"))
+        self.refused("heatmap", self.x, "--out", self.folder.name)
+        self.refused("embed", self.x)
+        self.refused("embed", self.x, "--out", self.path("y.npy"), saying="row")
+        self.refused("embed", self.x, "--out", self.path("y.npy"), "--method", "umop", saying="umop")
+        self.refused("embed", self.x, "--png", out, "--dims", "5")
+        self.refused("embed", self.x, "--out", out, "--dims", "0")
+        npy(self.x, [1, 2, 3, 4], shape=(2, 2))
+        npy(self.path("l.npy"), [0, 1, 1], "<i4", "i")
+        self.refused("embed", self.x, "--out", out, "--labels", self.path("l.npy"), saying="3 labels")
+        npy(self.x, [1] * 16, shape=(2, 2, 2, 2))
+        self.refused("heatmap", self.x, "--out", out, saying="--layout")
+        npy(self.x, [], shape=(0, 3))
+        self.refused("embed", self.x, "--out", out)
+        self.refused("heatmap", self.x, "--out", out)
+        self.assertFalse(out.exists())
+
+    def test_damaged_files(self):
+        whole = self.x.read_bytes()
+        for content in (b"", b"\x93NUMPY", whole[:40], whole[:-1], b"\x00" * 64, gzip.compress(b"\x00\x00\x08\x09")):
+            self.x.write_bytes(content)
+            self.refused("stats", self.x)
+
+    def test_full_disk(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([TOOL, "stats", str(self.x)], stdout=full, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(done.stderr.count("\n"), 1)
+
+
+class RealFiles(Case):
+    def setUp(self):
+        super().setUp()
+        if DATA == Path() or not (DATA / "mnist").is_dir():
+            self.skipTest("no data directory")
+        self.images = DATA / "mnist/t10k-images-idx3-ubyte.gz"
+        self.weights = DATA / "burn_mnist/mnist.safetensors"
+
+    def tensor_names(self):
+        data = self.weights.read_bytes()
+        length = struct.unpack("<Q", data[:8])[0]
+        return {k: v["shape"] for k, v in json.loads(data[8 : 8 + length]).items() if k != "__metadata__"}
+
+    def test_mnist(self):
+        found = json.loads(self.accepted("stats", self.images))
+        self.assertEqual(found["shape"], [10000, 28, 28])
+        pixels = gzip.decompress(self.images.read_bytes())[16:]
+        counts = [0] * 256
+        for value in pixels:
+            counts[value] += 1
+        mean = sum(value * count for value, count in enumerate(counts)) / len(pixels)
+        self.assertAlmostEqual(found["mean"], mean, places=10)
+        self.assertEqual(found["zeros"], counts[0])
+
+    def test_mnist_embedding(self):
+        png, report = self.path("p.png"), self.path("r.json")
+        labels = DATA / "mnist/t10k-labels-idx1-ubyte.gz"
+        self.accepted("embed", self.images, "--labels", labels, "--png", png, "--report", report)
+        png_size(png)
+        found = json.loads(report.read_text())
+        self.assertEqual((found["n"], found["d"]), (10000, 784))
+        # numpy.linalg.eigvalsh(numpy.cov(rows.T)) in float64: the two largest over the sum.
+        for ours, theirs in zip(found["explained_variance_ratio"], NUMPY_RATIO):
+            self.assertAlmostEqual(ours, theirs, places=6)
+
+    def test_glove(self):
+        out = self.path("y.npy")
+        self.accepted("embed", DATA / "glove/glove_twitter_25d_f32.npy", "--dims", "3", "--out", out)
+        self.assertEqual(read_npy(out)[0], (11925, 3))
+
+    def test_safetensors(self):
+        shapes = self.tensor_names()
+        kernel = next(name for name, shape in shapes.items() if len(shape) == 4)
+        out = self.path("w.png")
+        self.accepted("heatmap", f"{self.weights}:{kernel}", "--layout", "OIHW", "--out", out)
+        png_size(out)
+        self.refused("heatmap", f"{self.weights}:{kernel}", "--layout", "OI", "--out", out)
+        found = json.loads(self.accepted("stats", f"{self.weights}:{kernel}"))
+        self.assertEqual(found["shape"], shapes[kernel])
+        self.refused("stats", f"{self.weights}:no.such.tensor", saying="no.such.tensor")
+
+
+NUMPY_RATIO = (0.10047663, 0.07544487)
+
+if __name__ == "__main__":
+    TOOL = sys.argv[1]
+    DATA = Path(sys.argv[2]) if len(sys.argv) > 2 and sys.argv[2] else Path()
+    unittest.main(argv=sys.argv[:1])
