@@ -1,5 +1,6 @@
 #include <layerscope/algorithms/colormap.hpp>
 #include <layerscope/algorithms/line_chart.hpp>
+#include <layerscope/core/finite.hpp>
 #include <layerscope/core/format.hpp>
 
 #include <bit>
@@ -86,7 +87,7 @@ TEST_CASE("ticks of degenerate ranges are finite and increasing") {
     REQUIRE(!ticks.empty());
     REQUIRE(ticks.size() < 40);
     for (std::size_t i = 0; i < ticks.size(); ++i) {
-      CHECK(std::fabs(ticks[i]) <= 1.8e308);
+      CHECK(ls::is_finite(ticks[i]));
       if (i > 0) CHECK(ticks[i] >= ticks[i - 1]);
     }
   }
