@@ -139,12 +139,14 @@ TEST_CASE("recorder threads: failures are told one at a time, and none is kept w
   }});
   recorder.add(sink_of([](const ls::Artifact&) { throw 1; }));
   recorder.submit(job_of("k", "n", 0));
-  gate->await(1);  // the worker sits in on_error
+  gate->await(1);              // the worker sits in on_error
+  std::atomic<int> failed{0};  // CHECK itself is for one thread at a time
   on_threads(4, [&](int) {
     ls::Job job;
     job.kind = "no function";
-    CHECK(recorder.submit(std::move(job)).outcome() == ls::Outcome::failed);
+    if (recorder.submit(std::move(job)).outcome() == ls::Outcome::failed) ++failed;
   });
+  CHECK(failed == 4);
   gate->open();
   CHECK(recorder.close().counts.failed == 5);
   CHECK(told == 5);

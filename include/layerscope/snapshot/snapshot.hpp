@@ -114,9 +114,11 @@ inline Snapshot::Listener Snapshot::listen(const ActivationsOptions& options) co
 #ifdef LAYERSCOPE_HEADER_ONLY
 #include <layerscope/impl/snapshot/activations_inl.hpp>
 #include <layerscope/impl/snapshot/common.hpp>
+#include <layerscope/impl/snapshot/embedding_inl.hpp>
 #include <layerscope/impl/snapshot/filters_inl.hpp>
 #include <layerscope/impl/snapshot/heatmap_inl.hpp>
 #include <layerscope/impl/snapshot/numbers_inl.hpp>
+#include <layerscope/impl/snapshot/procrustes.hpp>
 #include <layerscope/impl/snapshot/scalar_inl.hpp>
 #include <layerscope/impl/snapshot/snapshot_inl.hpp>
 #endif
