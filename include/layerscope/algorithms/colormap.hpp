@@ -24,8 +24,8 @@ enum class Colormap : std::uint8_t {
   gray,     ///< black to white
   turbo,    ///< rainbow-like; not monotone in lightness, for telling levels apart only
   /// Diverging: dark blue, exact white in the middle (entries 127 and 128), dark red, for signed numbers such as
-  /// weights. By formula in OKLab (Ottosson 2020): at the distance s in [0, 1] from the middle, lightness 1 − 0.65·s and
-  /// chroma 0.14·sin(0.7πs) at hue 258° or 28°, so that +v and −v look equally strong.
+  /// weights. By formula in OKLab (Ottosson 2020): at the distance s in [0, 1] from the middle, lightness 1 − 0.65·s
+  /// and chroma 0.14·sin(0.7πs) at hue 258° or 28°, so that +v and −v look equally strong.
   blue_white_red,
 };
 

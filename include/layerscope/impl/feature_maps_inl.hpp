@@ -48,8 +48,8 @@ struct FeaturePicture {
     if (scaling == Scaling::global) {
       look_of.colour_bar = ColourBar{options.colormap, tiles.range, "", {}};
     } else {
-      caption("Each map on its own scale, its smallest and largest number below it; all from " +
-              number_text(tiles.range.min, 3) + " to " + number_text(tiles.range.max, 3));
+      caption("Each map on its own scale; the numbers go from " + number_text(tiles.range.min, 3) + " to " +
+              number_text(tiles.range.max, 3));
     }
     tiles.describe(look_of.captions);
     return tiles;
