@@ -466,6 +466,49 @@ TEST_CASE("DirectorySink: rewriting an old step near the limit loses neither fil
   }
 }
 
+TEST_CASE("DirectorySink: files that wait for removal survive being written again while room is made") {
+  // Somewhere among these limits the room is made between the picture and the JSON of step 1.
+  for (std::int64_t limit = 2400; limit < 3200; limit += 40) {
+    CAPTURE(limit);
+    const TemporaryDirectory directory;
+    ls::DirectorySink sink(directory.path(), {.byte_limit = limit, .manifest_seconds = 1e9});
+    for (std::int64_t step = -3; step <= -1; ++step) sink.write(artifact("k", "fill", step));
+    for (const std::int64_t step : {1, 2, 1}) {
+      ls::Artifact curve = artifact("curve", "loss", step);
+      curve.retention = ls::Retention::latest;
+      sink.write(curve);
+      if (step == 2) sink.write(artifact("k", "fill", 0));
+    }
+    sink.flush();
+    CHECK(check_whole(directory.path())["loss"] == std::vector<std::int64_t>{1});
+  }
+}
+
+TEST_CASE("DirectorySink: an artifact that fails half-way leaves no file of its own, and its predecessor's") {
+  for (const int fail_at : {1, 2, 3}) {  // the picture, the array, the JSON
+    CAPTURE(fail_at);
+    const TemporaryDirectory directory;
+    FileFaults faults;
+    faults.only = "rename";
+    ls::DirectorySink sink(directory.path(), {.inline_limit = 4, .manifest_seconds = 1e9, .operations = &faults.table});
+    sink.write(artifact("k", "n", 1, 1));
+    sink.flush();
+    const auto before = files_below(directory.path());
+    for (const std::int64_t step : {2, 1}) {
+      faults.calls = 0;
+      faults.fail_at = fail_at;
+      CHECK_THROWS_AS(sink.write(artifact("k", "n", step, 2)), ls::Error);
+      faults.fail_at = 0;
+      if (fail_at > 1) CHECK(files_below(directory.path()) == before);
+    }
+    sink.flush();
+    const Steps expected = {{"n", fail_at == 1 ? std::vector<std::int64_t>{1, 2} : std::vector<std::int64_t>{1}}};
+    const json manifest = manifest_of(directory.path());
+    CHECK(manifest["artifacts"].size() == expected.at("n").size());
+    CHECK(manifest["failed"] == 2);
+  }
+}
+
 TEST_CASE("DirectorySink: a picture that fails leaves the numbers, and the reason in JSON and manifest") {
   const TemporaryDirectory directory;
   ls::DirectorySink sink(directory.path());
