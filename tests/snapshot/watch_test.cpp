@@ -1,0 +1,99 @@
+#include <layerscope/snapshot/watch.hpp>
+
+#include <layerscope/sinks/memory.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/recorder.hpp"
+
+namespace ls = layerscope;
+
+namespace {
+
+struct Net {
+  float weight[2][3] = {{1, 2, 3}, {4, 5, 6}};
+  std::vector<float> bias{1, 2};
+  bool broken = false;
+};
+
+/// Like TORCH_MODULE's: copies share.
+struct Holder {
+  std::shared_ptr<Net> net = std::make_shared<Net>();
+};
+
+std::vector<std::string> labels(const ls::MemorySink& sink) {
+  std::vector<std::string> labels;
+  for (const ls::Artifact& artifact : sink.artifacts()) labels.push_back(artifact.name + " " + artifact.kind);
+  return labels;
+}
+
+}  // namespace
+
+template <>
+struct layerscope::named_parameters<Net> {
+  template <class F>
+  static void for_each(const Net& net, F f) {
+    f("weight", net.weight);
+    if (net.broken) throw 3;
+    f("bias", net.bias);
+  }
+};
+
+template <>
+struct layerscope::named_parameters<Holder> {
+  template <class F>
+  static void for_each(const Holder& holder, F f) {
+    named_parameters<Net>::for_each(*holder.net, f);
+  }
+  static Holder share(const Holder& holder) { return holder; }
+};
+
+TEST_CASE("watch: filters of what has two axes, histograms of everything, at each snapshot that is due") {
+  const auto sink = std::make_shared<ls::MemorySink>();
+  ls::Recorder recorder({.schedule = ls::Schedule::every(2), .mode = ls::Mode::synchronous});
+  const Net net;
+  recorder.add(sink).watch(net, "net");
+  recorder.snapshot(1);
+  CHECK(sink->size() == 0);
+  recorder.snapshot(2);
+  CHECK(labels(*sink) == std::vector<std::string>{"net/weight filters", "net/weight histogram", "net/bias histogram"});
+  recorder.snapshot(4);
+  CHECK(sink->size() == 6);
+}
+
+TEST_CASE("watch: a shared pointer and a handle are kept") {
+  const auto sink = std::make_shared<ls::MemorySink>();
+  ls::Recorder recorder({.mode = ls::Mode::synchronous});
+  recorder.add(sink);
+  auto shared = std::make_shared<Net>();
+  const std::weak_ptr<Net> watched = shared;
+  recorder.watch(shared).watch(std::shared_ptr<const Net>());
+  shared.reset();
+  CHECK_FALSE(watched.expired());
+  std::weak_ptr<Net> held;
+  {
+    const Holder holder;
+    held = holder.net;
+    recorder.watch(holder, "holder");
+  }
+  CHECK_FALSE(held.expired());
+  recorder.snapshot(0);
+  CHECK(sink->size() == 6);
+  CHECK(labels(*sink)[0] == "weight filters");
+}
+
+TEST_CASE("watch: a module that throws is reported, and what came before stays") {
+  const auto sink = std::make_shared<ls::MemorySink>();
+  int told = 0;
+  ls::Recorder recorder({.mode = ls::Mode::synchronous, .on_error = [&](const ls::Failure&) { ++told; }});
+  Net net;
+  net.broken = true;
+  recorder.add(sink).watch(net);
+  CHECK(recorder.snapshot(0));
+  CHECK(told == 1);
+  CHECK(sink->size() == 2);
+}
