@@ -66,28 +66,93 @@ class PcaRun {
     return operations > 4e9 && k_ < m / 2;
   }
 
-  /// Single products err by some 1e-9 of the largest variance: enough for a millionth of those above a thousandth of
-  /// it.
+  /// Single products err by some 1e-8 of the largest variance. A Rayleigh–Ritz step on the data takes that out of the
+  /// variances, but not out of directions whose own variances differ by as little.
   static bool single_sufficed(const EigenPairs& pairs) noexcept {
-    return pairs.values.back() >= 1e-3 * pairs.values.front();
+    return pairs.values.back() >= 1e-4 * pairs.values.front();
   }
 
   EigenPairs by_covariance() {
     for (const bool single : {true, false}) {
       if (single && !single_pays(d_)) continue;
-      EigenPairs pairs = solve_dense(d_, covariance(single));
-      if (!single || single_sufficed(pairs)) return pairs;
+      EigenPairs pairs = solve_dense(d_, covariance(single), single);
+      if (!single) return pairs;
+      if (single_sufficed(pairs)) {
+        refine(pairs);
+        return pairs;
+      }
     }
     return {};  // not reached: the second round returns
   }
 
-  EigenPairs solve_dense(std::int64_t m, std::vector<double> c) {
+  /// Rayleigh–Ritz on the data: the covariance matrix of the scores of the pairs' own directions.
+  void refine(EigenPairs& pairs) {
+    report(0.9, "refinement");
+    std::vector<double> h(static_cast<std::size_t>(k_ * k_));
+    const std::vector<float> directions(pairs.vectors.begin(), pairs.vectors.end());
+    const StridedMatrix<float> by_column = StridedMatrix<float>{directions.data(), d_}.transposed();
+    const auto add = [&](std::int64_t count, const StridedMatrix<float>& part, float* scores) {
+      matmul(count, k_, d_, part, by_column, scores, k_, options_.threads);
+      add_symmetric_product(count, k_, StridedMatrix<float>{scores, k_}, h.data(), ProductPrecision::full_double,
+                            options_.threads);
+    };
+    if (const auto x = rows_.in_place<float>()) {
+      const std::vector<float> shift(rows_.means().begin(), rows_.means().end());
+      const std::int64_t step = (std::min)(n_, 32 * depth_block);
+      const AlignedBuffer<float> scores(step * k_);
+      for (std::int64_t first = 0; first < n_; first += step) {
+        throw_if_stopped(options_.stop, "pca");
+        add((std::min)(step, n_ - first),
+            {x->data + first * x->row_stride, x->row_stride, x->column_stride, nullptr, shift.data()}, scores.data());
+      }
+      std::vector<double> left(static_cast<std::size_t>(k_));
+      for (std::int64_t i = 0; i < k_; ++i) {
+        for (std::int64_t c = 0; c < d_; ++c) {
+          const std::size_t at = static_cast<std::size_t>(c);
+          left[static_cast<std::size_t>(i)] += pairs.vectors[static_cast<std::size_t>(i * d_ + c)] *
+                                               (rows_.means()[at] - static_cast<double>(shift[at]));
+        }
+      }
+      subtract_outer(left, h);
+    } else {
+      const std::int64_t step = copied_rows();
+      const AlignedBuffer<float> part(step * d_);
+      const AlignedBuffer<float> scores(step * k_);
+      for (std::int64_t first = 0; first < n_; first += step) {
+        throw_if_stopped(options_.stop, "pca");
+        const std::int64_t count = (std::min)(step, n_ - first);
+        rows_.centred(first, count, 0, d_, part.data());
+        add(count, {part.data(), d_}, scores.data());
+      }
+    }
+    rotate(h, pairs, d_);
+  }
+
+  /// upper triangle of c −= n · left · leftᵀ: what rounding a mean to float32 leaves of it in a product of n rows.
+  void subtract_outer(const std::vector<double>& left, std::vector<double>& c) const {
+    const double n = static_cast<double>(n_);
+    for (std::size_t i = 0; i < left.size(); ++i) {
+      for (std::size_t j = i; j < left.size(); ++j) c[i * left.size() + j] -= n * left[i] * left[j];
+    }
+  }
+
+  /// Values from H[k, k] / (n − 1), of which the upper triangle is given, and vectors turned to its eigenvectors.
+  void rotate(std::vector<double>& h, EigenPairs& pairs, std::int64_t m) const {
+    for (double& value : h) value /= denominator();
+    const EigenPairs turn = dense_eigenpairs(k_, k_, h.data());
+    std::vector<double> turned(pairs.vectors.size());
+    matmul(k_, m, k_, {turn.vectors.data(), k_}, {pairs.vectors.data(), m}, turned.data(), m, options_.threads);
+    pairs.values = turn.values;
+    pairs.vectors = std::move(turned);
+  }
+
+  EigenPairs solve_dense(std::int64_t m, std::vector<double> c, bool single) {
     total_ = 0;
     for (std::int64_t i = 0; i < m; ++i) total_ += c[static_cast<std::size_t>(i * m + i)];
     report(0.7, "eigenvectors");
     if (m > 192 && 4 * k_ <= m) {
       const PackedSymmetric packed(m, c.data(), options_.threads);
-      EigenPairs pairs = leading_eigenpairs(m, k_, options_.seed, options_.threads,
+      EigenPairs pairs = leading_eigenpairs(m, k_, single ? 1e-8 : 1e-9, options_.seed, options_.threads,
                                             [&](const double* from, std::int64_t count, double* to) {
                                               throw_if_stopped(options_.stop, "pca");
                                               packed.apply(from, count, to);
@@ -111,13 +176,9 @@ class PcaRun {
                                     shift.data()};
         add_symmetric_product((std::min)(step, n_ - first), d_, part, c.data(), precision..., options_.threads);
       }
-      // The shift is the mean rounded to T; what is left of the mean is known exactly enough to take away here.
-      const double n = static_cast<double>(n_);
       std::vector<double> left(static_cast<std::size_t>(d_));
       for (std::size_t i = 0; i < left.size(); ++i) left[i] = rows_.means()[i] - static_cast<double>(shift[i]);
-      for (std::size_t i = 0; i < left.size(); ++i) {
-        for (std::size_t j = i; j < left.size(); ++j) c[i * left.size() + j] -= n * left[i] * left[j];
-      }
+      subtract_outer(left, c);
     };
     const auto precision = single ? ProductPrecision::single_blocks : ProductPrecision::full_double;
     if (const auto floats = rows_.in_place<float>()) {
@@ -154,10 +215,12 @@ class PcaRun {
 
   EigenPairs by_gram() {
     EigenPairs pairs;
+    bool refined = false;
     for (const bool single : {true, false}) {
       if (single && !single_pays(n_)) continue;
       std::vector<double> g = single ? gram<float>(ProductPrecision::single_blocks) : gram<double>();
-      pairs = solve_dense(n_, std::move(g));
+      pairs = solve_dense(n_, std::move(g), single);
+      refined = single;
       if (!single || single_sufficed(pairs)) break;
     }
     // v = Xᵀu, of length √(λ(n − 1)): normalised after, in order, so that the small ones give way to the large.
@@ -171,8 +234,14 @@ class PcaRun {
       matmul(k_, columns, n_, StridedMatrix<double>{pairs.vectors.data(), n_}, {part.data(), columns},
              components.data() + first, d_, options_.threads);
     }
-    orthonormalize_rows(k_, d_, components.data(), options_.threads);
     pairs.vectors = std::move(components);
+    if (refined) {
+      std::vector<double> h(static_cast<std::size_t>(k_ * k_));
+      add_symmetric_product(d_, k_, StridedMatrix<double>{pairs.vectors.data(), d_}.transposed(), h.data(),
+                            options_.threads);
+      rotate(h, pairs, d_);
+    }
+    orthonormalize_rows(k_, d_, pairs.vectors.data(), options_.threads);
     return pairs;
   }
 

@@ -150,9 +150,8 @@ LAYERSCOPE_INLINE void chebyshev_filter(Subspace& space, int degree, double cut,
   space.v.swap(space.w);
 }
 
-LAYERSCOPE_INLINE EigenPairs leading_eigenpairs(std::int64_t m, std::int64_t k, std::uint64_t seed, int threads,
-                                                ApplyToRows apply) {
-  constexpr double tolerance = 1e-9;
+LAYERSCOPE_INLINE EigenPairs leading_eigenpairs(std::int64_t m, std::int64_t k, double tolerance, std::uint64_t seed,
+                                                int threads, ApplyToRows apply) {
   constexpr int max_applications = 600;
   // The directions carried along set how fast the last wanted one converges.
   const std::int64_t b = (std::min)(m, round_up(k + (std::max<std::int64_t>)(10, k / 4), 8));

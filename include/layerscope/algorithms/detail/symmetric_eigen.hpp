@@ -26,9 +26,11 @@ using ApplyToRows = FunctionRef<void(const double* from, std::int64_t count, dou
 /// The `k` leading pairs of C[m, m], of which the upper triangle is read, by tridiagonalisation.
 EigenPairs dense_eigenpairs(std::int64_t m, std::int64_t k, const double* c);
 
-/// The `k` leading pairs by Chebyshev-filtered subspace iteration, to a residual of 1e-9. Empty when that does not
+/// The `k` leading pairs by Chebyshev-filtered subspace iteration, to a residual of `tolerance`
+/// relative to the largest value. Empty when that does not
 /// converge, which wants the dense solver.
-EigenPairs leading_eigenpairs(std::int64_t m, std::int64_t k, std::uint64_t seed, int threads, ApplyToRows apply);
+EigenPairs leading_eigenpairs(std::int64_t m, std::int64_t k, double tolerance, std::uint64_t seed, int threads,
+                              ApplyToRows apply);
 
 /// The `k` leading pairs as Rayleigh–Ritz finds them in a random subspace of k + oversampling directions after
 /// 1 + power_iterations applications.
