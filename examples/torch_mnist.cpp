@@ -10,10 +10,10 @@
 
 #include <torch/optim/adam.h>
 
+#include "progress_line.hpp"
 #include "torch_mnist/arguments.hpp"
 #include "torch_mnist/digits.hpp"
 #include "torch_mnist/lenet.hpp"
-#include "progress_line.hpp"
 
 #include <bit>
 #include <chrono>
