@@ -294,6 +294,7 @@ LAYERSCOPE_INLINE Status Recorder::Core::enqueue(Jobs::iterator queued, Jobs& re
   lane.waiting.splice(place, copying, queued);
   if (options.mode == Mode::asynchronous) {
     if (!start(lane, retired)) {
+      if (lane.worker != Lane::Worker::dead) return refused(Room::full);  // no memory
       lock.unlock();
       fail("recorder", "worker", 0, "its thread could not be started; what comes is dropped");
       return refused(Room::dead);

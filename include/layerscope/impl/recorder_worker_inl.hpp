@@ -151,10 +151,11 @@ LAYERSCOPE_INLINE bool Recorder::Core::start(Lane& lane, Jobs& retired) {
       lane.worker = Lane::Worker::running;
       lane.runner = lane.thread.get_id();
       return true;
+    } catch (const std::bad_alloc&) {
+      // The next job may find memory for it.
     } catch (const std::exception&) {
-      // No thread to be had, or no memory for one.
+      lane.worker = Lane::Worker::dead;
     }
-    lane.worker = Lane::Worker::dead;
     drop_all(lane.waiting, retired);
     changed.notify_all();
   }
