@@ -329,7 +329,7 @@ TEST_CASE("float32 blocks are as exact as float64 where they are used") {
   }
 }
 
-TEST_CASE("the number of threads does not change a bit") {
+TEST_CASE("pca: the number of threads does not change a bit") {
   const auto x = sample<float>(2000, 500, 30);
   const auto wide = sample<float>(60, 3000, 30);
   for (const auto solver : {ls::PcaSolver::covariance, ls::PcaSolver::gram, ls::PcaSolver::randomized}) {

@@ -262,7 +262,7 @@ bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 
-TEST_CASE("the number of threads does not change a bit") {
+TEST_CASE("matmul: the number of threads does not change a bit") {
   const Size m = 203;
   const Size n = 1000;
   const Size k = 601;
