@@ -43,7 +43,7 @@ enum class ProductPrecision : std::uint8_t {
 };
 
 /// C[columns, columns] = XᵀX for X[rows, columns], both triangles, contiguous rows. For X · Xᵀ pass the transposed X.
-/// Half the arithmetic of a general product. Memory beyond C: at most 16 · columns² bytes and 2 MiB.
+/// Half the arithmetic of a general product. Memory beyond C: at most 8 · columns² bytes and 2 MiB.
 void symmetric_product(std::int64_t rows, std::int64_t columns, StridedMatrix<float> x, double* c,
                        ProductPrecision precision, int threads);
 void symmetric_product(std::int64_t rows, std::int64_t columns, StridedMatrix<double> x, double* c, int threads);

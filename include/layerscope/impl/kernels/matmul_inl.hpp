@@ -18,8 +18,8 @@ inline constexpr std::int64_t depth_block = 256;
 inline constexpr std::int64_t row_block = 96;
 /// A multiple of the panel rows of every level and type.
 inline constexpr std::int64_t column_block = 768;
-/// Elements of the right operand packed at once: 16 MiB of float32.
-inline constexpr std::int64_t slab_elements = std::int64_t{1} << 22;
+/// Elements of the right operand packed at once, but at least one depth block: small enough to stay in the third cache.
+inline constexpr std::int64_t slab_elements = std::int64_t{1} << 18;
 /// Below this many multiplications a thread costs more than it brings.
 inline constexpr std::int64_t parallel_threshold = std::int64_t{1} << 20;
 
@@ -210,9 +210,9 @@ void add_symmetric(const MatrixKernels& kernels, std::int64_t rows, std::int64_t
     return;
   }
 
-  // As many rows at a time as fit the memory promised (two buffers of 8 · columns² bytes), for few starts of threads.
+  // As many rows at a time as fit the memory promised (two buffers of 4 · columns² bytes), for few starts of threads.
   const std::int64_t chunk = (std::clamp)(
-      static_cast<std::int64_t>(8 / sizeof(Real)) * columns / depth_block * depth_block, depth_block, 16 * depth_block);
+      columns * 4 / static_cast<std::int64_t>(sizeof(Real)) / depth_block * depth_block, depth_block, 16 * depth_block);
   const std::int64_t chunks = ceil_divide(rows, chunk);
   const std::int64_t panel_count = ceil_divide(columns, gemm.panel_rows);
   const std::int64_t buffer_size = panel_count * gemm.panel_rows * (std::min)(chunk, rows);
