@@ -145,4 +145,3 @@ BENCHMARK(colormap_index_against_memcpy)->Arg(1)->Arg(2)->UseManualTime()->Unit(
 BENCHMARK(finite_range_against_memcpy)->Arg(1)->Arg(2)->UseManualTime()->Unit(benchmark::kMillisecond);
 
 }  // namespace
-
