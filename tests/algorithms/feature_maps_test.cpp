@@ -43,6 +43,15 @@ TEST_CASE("every map reaches both ends of its scale, or all of one") {
   CHECK(count_colour(global, top) < 200);
 }
 
+TEST_CASE("a dead map among living ones looks dead") {
+  ls::Tensor x(ls::DType::f32, {1, 3, 1, 2});
+  x.mutable_data<float>()[0] = 1;
+  x.mutable_data<float>()[2] = 2;  // channel 2 stays zero
+  const ls::Image maps = ls::feature_maps(x.view(), ls::layouts::nchw, {.zoom = 10});
+  CHECK(count_colour(maps, ls::colour(ls::Colormap::viridis, 0)) == 4 * 100);
+  CHECK(count_colour(maps, ls::colour(ls::Colormap::viridis, 0.5)) == 0);
+}
+
 TEST_CASE("axes in any order give the picture of the usual one") {
   const ls::Tensor x = random_tensor({3, 4, 5, 6});
   CHECK(ls::feature_maps(x.view().permute({0, 2, 3, 1}), ls::layouts::nhwc) ==

@@ -20,14 +20,15 @@ struct FeatureMapsOptions {
   /// First line. Default none.
   std::string title{};
   /// Most samples and channels (features) shown, 1 or more; the picture says how many there are. Defaults 8 and 64
-  /// for maps with an H or L axis; matrices (NC, NTD) are shown up to 4096 a side whatever these say.
+  /// for maps with an H or L axis; matrices (NC, NTD) are shown whole, averaged above 1024 a side.
   std::int64_t max_samples = 8;
   std::int64_t max_channels = 64;
   /// Samples and channels there are, when the view holds only some of them. Derived when absent: the extents.
   std::optional<std::int64_t> samples_total{};
   std::optional<std::int64_t> channels_total{};
   /// Which maps share a colour scale. Default each: the common reading of feature maps, as channels differ by orders of
-  /// magnitude. Matrices (NC, NTD) always have one scale each and a colour bar.
+  /// magnitude; a constant map, which has no scale, is drawn on that of all. Matrices (NC, NTD) always have one scale
+  /// each and a colour bar.
   Scaling scaling = Scaling::each;
   /// Default viridis.
   Colormap colormap = Colormap::viridis;

@@ -81,8 +81,8 @@ class TensorView {
   TensorView(const T* data, const Shape& shape, Owner owner = nullptr)
       : view_(data, dtype_of<T>, shape, std::move(owner)) {}
 
-  operator const AnyView&() const noexcept { return view_; }
-  const AnyView& any() const noexcept { return view_; }
+  operator AnyView() const noexcept { return view_; }
+  AnyView any() const noexcept { return view_; }
 
   const T* data() const noexcept { return static_cast<const T*>(view_.data()); }
   const Shape& shape() const noexcept { return view_.shape(); }

@@ -127,7 +127,7 @@ LAYERSCOPE_INLINE void draw_text_centred(Image& image, std::int64_t centre, std:
 
 LAYERSCOPE_INLINE void draw_text_upwards(Image& image, std::int64_t x, std::int64_t y, std::string_view utf8,
                                          Rgb colour) {
-  const std::int64_t bottom = font_pixels(utf8) - 1;
+  const std::int64_t bottom = font_pixels(utf8, FontWeight::regular) - 1;
   plot_text(utf8, FontWeight::regular, [&](std::int64_t column, std::int64_t row) {
     fill_box(image, {x + row, y + bottom - column, 1, 1}, colour);
   });

@@ -58,18 +58,18 @@ LAYERSCOPE_INLINE void draw_text(Image& image, std::int64_t x, std::int64_t y, s
 
 LAYERSCOPE_INLINE TextExtent text_extent(std::string_view utf8, const TextOptions& options) {
   detail::check_text(options);
-  return {detail::font_pixels(utf8) * options.scale, detail::font_height * options.scale};
+  return {detail::font_pixels(utf8, options.weight) * options.scale, detail::font_height * options.scale};
 }
 
 LAYERSCOPE_INLINE std::string elide(std::string_view utf8, std::int64_t width, const TextOptions& options) {
   if (text_extent(utf8, options).width <= width) return std::string(utf8);
-  const std::int64_t room = width / options.scale - detail::font_width;  // font pixels left of the "…"
+  const std::int64_t room = width / options.scale - detail::font_pixels("…", options.weight);
   if (room < 0) return {};
   std::int64_t used = 0;
   std::size_t at = 0;
   while (at < utf8.size()) {
     const detail::Utf8Character character = detail::decode_utf8(utf8, at);
-    const std::int64_t next = used + detail::advance(character);
+    const std::int64_t next = used + detail::advance(character, options.weight);
     if (next > room) break;
     used = next;
     at += character.bytes;

@@ -51,17 +51,17 @@ inline int hex_digits(const Utf8Character& character) noexcept {
   return !character.valid || character.value < 0x100 ? 2 : character.value < 0x10000 ? 4 : 6;
 }
 
-LAYERSCOPE_INLINE std::int64_t advance(const Utf8Character& character) noexcept {
+LAYERSCOPE_INLINE std::int64_t advance(const Utf8Character& character, FontWeight weight) noexcept {
   // The regular font has every glyph that the bold one has.
   const bool drawn = character.valid && find_glyph(character.value, FontWeight::regular) != nullptr;
-  return drawn ? font_width : 4 * hex_digits(character) + 4;
+  return drawn ? font_width + (weight == FontWeight::bold ? 1 : 0) : 4 * hex_digits(character) + 4;
 }
 
-LAYERSCOPE_INLINE std::int64_t font_pixels(std::string_view utf8) noexcept {
+LAYERSCOPE_INLINE std::int64_t font_pixels(std::string_view utf8, FontWeight weight) noexcept {
   std::int64_t width = 0;
   for (std::size_t at = 0; at < utf8.size();) {
     const Utf8Character character = decode_utf8(utf8, at);
-    width += advance(character);
+    width += advance(character, weight);
     at += character.bytes;
   }
   return width;
@@ -98,7 +98,7 @@ LAYERSCOPE_INLINE void plot_text(std::string_view utf8, FontWeight weight,
         }
       }
     }
-    left += advance(character);
+    left += advance(character, weight);
     at += character.bytes;
   }
 }

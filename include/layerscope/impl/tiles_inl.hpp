@@ -81,7 +81,9 @@ LAYERSCOPE_INLINE MapTiles map_tiles(const std::vector<AnyView>& maps, const Map
     scales.push_back(scale);
   }
   for (std::size_t i = 0; i < maps.size(); ++i) {
-    if (style.scaling == Scaling::global) scales[i].range = tiles.range;
+    // A constant map has no scale of its own; on that of all maps a dead one looks dead.
+    const bool constant = scales[i].range.min == scales[i].range.max;
+    if (style.scaling == Scaling::global || constant) scales[i].range = tiles.range;
     tiles.images.push_back(heatmap(maps[i], scales[i], options));
   }
   return tiles;

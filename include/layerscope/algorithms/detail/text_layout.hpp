@@ -30,10 +30,10 @@ struct Utf8Character {
 Utf8Character decode_utf8(std::string_view text, std::size_t at) noexcept;
 
 /// Width of the text in font pixels.
-std::int64_t font_pixels(std::string_view utf8) noexcept;
+std::int64_t font_pixels(std::string_view utf8, FontWeight weight) noexcept;
 
-/// Font pixels from one character to the next.
-std::int64_t advance(const Utf8Character& character) noexcept;
+/// Font pixels from one character to the next. Bold has one more: its strokes fill the cell, and letters would touch.
+std::int64_t advance(const Utf8Character& character, FontWeight weight) noexcept;
 
 /// Calls `plot(x, y)` for every set font pixel of `utf8`, y in [0, font_height), from left to right by character.
 void plot_text(std::string_view utf8, FontWeight weight, FunctionRef<void(std::int64_t, std::int64_t)> plot);

@@ -14,16 +14,16 @@ namespace layerscope::inline LAYERSCOPE_ABI {
 namespace detail {
 
 inline std::vector<Artifact> activations_artifact(const Tensor& values, const Layout& layout, const Cap& samples,
-                                                  const Cap& channels, const std::string& name, int threads) {
+                                                  const Cap& channels, const std::string& title, int threads) {
   Artifact artifact;
   describe_numbers(artifact, values, threads);
   artifact.parts.push_back({"values", values});
   artifact.attributes.push_back({"layout", std::string(layout.axes())});
   add_cap(artifact, "samples", samples);
   add_cap(artifact, "channels", channels);
-  artifact.picture = Picture([values, layout, samples, channels, name] {
+  artifact.picture = Picture([values, layout, samples, channels, title] {
     FeatureMapsOptions options;
-    options.title = name;
+    options.title = title;
     options.max_samples = samples.shown;
     options.max_channels = channels.shown;
     options.samples_total = samples.total;
@@ -57,8 +57,9 @@ LAYERSCOPE_INLINE Status Snapshot::activations(std::string_view name, const Tens
     job.kind = "activations";
     job.name = name;
     job.step = step_;
-    job.run = [layout = *layout, samples, channels, name = job.name](const JobInputs& inputs) {
-      return detail::activations_artifact(inputs.tensors[0], layout, samples, channels, name, inputs.threads);
+    job.run = [layout = *layout, samples, channels,
+               title = detail::picture_title(name, step_)](const JobInputs& inputs) {
+      return detail::activations_artifact(inputs.tensors[0], layout, samples, channels, title, inputs.threads);
     };
     const detail::LateInput input{&x, shape, {}};
     return Recorder::submit(*core_, job, {&input, 1});

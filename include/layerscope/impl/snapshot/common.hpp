@@ -28,6 +28,11 @@ inline Shape shape_to_record(const TensorRef& x, std::string_view kind) {
   return shape;
 }
 
+/// The first line of a picture: "conv1, step 3".
+inline std::string picture_title(std::string_view name, std::int64_t step) {
+  return std::string(name) + ", step " + to_text(step);
+}
+
 inline void check_layout(const Layout& layout, const Shape& shape, std::string_view kind) {
   if (layout.rank() != shape.rank()) {
     throw Error(ErrorCode::invalid_argument, std::string(kind) + ": layout " + std::string(layout.axes()) +

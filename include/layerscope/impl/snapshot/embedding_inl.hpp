@@ -32,7 +32,7 @@ struct EmbeddingState {
 
 /// How an embedding is to be made, with everything but the numbers.
 struct EmbeddingPlan {
-  std::string name;
+  std::string title;
   std::vector<std::string> class_names;
   EmbeddingMethod method;
   std::size_t dimensions = 2;
@@ -178,7 +178,7 @@ inline std::vector<Artifact> embedding_artifact(const EmbeddingPlan& plan, const
     artifact.attributes.push_back({"explained variance " + to_text(c + 1), basis.explained_variance_ratio[c]});
   }
   ScatterOptions look;
-  look.title = plan.name;
+  look.title = plan.title;
   look.axes = Axes::ticks;
   look.captions.push_back("PCA; " + to_short_text(100 * explained, 3) + " % of the variance" +
                           (frozen ? " at the first step" : ""));
@@ -216,7 +216,7 @@ LAYERSCOPE_INLINE Status Snapshot::embedding(std::string_view name, const Tensor
                   "embedding: max_rows " + to_text(options.max_rows) + "; expected at least 1");
     }
     detail::EmbeddingPlan plan;
-    plan.name = name;
+    plan.title = detail::picture_title(name, step_);
     plan.class_names = options.class_names;
     plan.method = options.method;
     plan.dimensions = static_cast<std::size_t>(options.dimensions);

@@ -59,7 +59,7 @@ LAYERSCOPE_INLINE Status Snapshot::filters(std::string_view name, const TensorRe
         detail::cap_axis(shape, *layout, 'I', options.max_inputs.value_or(most_inputs), "max_inputs");
     FiltersOptions look;
     look.layout = *layout;
-    look.title = name;
+    look.title = detail::picture_title(name, step_);
     look.max_outputs = outputs.shown;
     look.max_inputs = inputs.shown;
     look.outputs_total = outputs.total;

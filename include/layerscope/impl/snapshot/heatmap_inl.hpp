@@ -14,13 +14,12 @@ namespace layerscope::inline LAYERSCOPE_ABI {
 namespace detail {
 
 inline std::vector<Artifact> heatmap_artifact(const Tensor& values, const Cap& rows, const Cap& columns,
-                                              const std::string& name, int threads) {
+                                              std::string title, int threads) {
   Artifact artifact;
   describe_numbers(artifact, values, threads);
   artifact.parts.push_back({"values", values});
   add_cap(artifact, "rows", rows);
   add_cap(artifact, "columns", columns);
-  std::string title = name;
   if (rows.shown < rows.total || columns.shown < columns.total) {
     title += ": rows 0 to " + to_text(rows.shown - 1) + " of " + to_text(rows.total) + ", columns 0 to " +
              to_text(columns.shown - 1) + " of " + to_text(columns.total);
@@ -51,8 +50,8 @@ LAYERSCOPE_INLINE Status Snapshot::heatmap(std::string_view name, const TensorRe
     job.kind = "heatmap";
     job.name = name;
     job.step = step_;
-    job.run = [rows, columns, name = job.name](const JobInputs& inputs) {
-      return detail::heatmap_artifact(inputs.tensors[0], rows, columns, name, inputs.threads);
+    job.run = [rows, columns, title = detail::picture_title(name, step_)](const JobInputs& inputs) {
+      return detail::heatmap_artifact(inputs.tensors[0], rows, columns, title, inputs.threads);
     };
     const detail::LateInput input{&x, shape, {}};
     return Recorder::submit(*core_, job, {&input, 1});

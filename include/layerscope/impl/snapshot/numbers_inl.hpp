@@ -41,14 +41,14 @@ inline void add_statistics(Artifact& artifact, const Statistics& all) {
   }
 }
 
-inline Artifact histogram_artifact(const AnyView& values, const std::string& name, const HistogramOptions& options) {
+inline Artifact histogram_artifact(const AnyView& values, const std::string& title, const HistogramOptions& options) {
   Artifact artifact;
   add_statistics(artifact, statistics(values, {options.threads}));
   const std::shared_ptr<const Histogram> bins =
       std::make_shared<Histogram>(layerscope::histogram(values, options).histogram);
   artifact.parts.push_back({"histogram", *bins});
   HistogramChartOptions look;
-  look.title = name;
+  look.title = title;
   look.captions = {to_text(values.size()) + " numbers"};
   look.captions.insert(look.captions.end(), artifact.warnings.begin(), artifact.warnings.end());
   artifact.picture = Picture([bins, look] { return histogram_chart(*bins, look); });
@@ -124,9 +124,10 @@ LAYERSCOPE_INLINE Status Snapshot::histogram(std::string_view name, const Tensor
     if (bins.bins < 1 || bins.bins > 65536) {
       throw Error(ErrorCode::invalid_argument, "histogram: bins " + to_text(bins.bins) + "; expected 1 to 65536");
     }
-    const auto summary = [bins, name = std::string(name)](const AnyView& values, int threads) mutable {
+    const auto summary = [bins, title = detail::picture_title(name, step_)](const AnyView& values,
+                                                                            int threads) mutable {
       bins.threads = threads;
-      return detail::histogram_artifact(values, name, bins);
+      return detail::histogram_artifact(values, title, bins);
     };
     return summarize("histogram", name, x, shape, summary);
   });
