@@ -186,8 +186,8 @@ LAYERSCOPE_INLINE std::vector<double> nice_ticks(double min, double max, int tar
   }
   if (min == max) {
     const double half = min == 0 ? 1 : std::fabs(min) * 0.1;
-    min -= half;
-    max += half;
+    min = (std::max)(min - half, std::numeric_limits<double>::lowest());
+    max = (std::min)(max + half, (std::numeric_limits<double>::max)());
   }
   const double rough = (max / 2 - min / 2) / (target - 1) * 2;
   const int exponent = rough > 0 ? static_cast<int>(std::floor(std::log10(rough))) : 0;
