@@ -141,26 +141,19 @@ struct Recorder::Core : std::enable_shared_from_this<Core> {
   void fail(std::string_view kind, std::string_view name, std::int64_t step, const char* message) noexcept;
   Report report() noexcept;
 
-  /// Runs `f`; false when it threw, which is reported. A thread that is being cancelled goes on unwinding: glibc throws
-  /// a __forced_unwind without an object, which the sanitizer takes for a null reference.
+  /// Runs `f`; false when it threw, which is reported. A thread that is being cancelled goes on unwinding.
   template <class F>
-#ifdef __GNUC__
-  __attribute__((no_sanitize("null")))
-#endif
-  bool
-  attempt(std::string_view kind, std::string_view name, std::int64_t step, F&& f) {
+  bool attempt(std::string_view kind, std::string_view name, std::int64_t step, F&& f) {
     try {
       f();
       return true;
-    }
-#ifdef __GLIBCXX__
-    catch (const abi::__forced_unwind&) {
-      throw;
-    }
-#endif
-    catch (const std::exception& error) {
+    } catch (const std::exception& error) {
       fail(kind, name, step, error.what());
     } catch (...) {
+#ifdef __GLIBCXX__
+      // pthread_exit() and pthread_cancel() unwind with something that has no C++ type and must not be stopped.
+      if (abi::__cxa_current_exception_type() == nullptr) throw;
+#endif
       fail(kind, name, step, "threw something that is not a std::exception");
     }
     return false;
