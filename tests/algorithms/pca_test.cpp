@@ -322,7 +322,7 @@ TEST_CASE("float32 blocks are as exact as float64 where they are used") {
   const Size d = 700;  // 4.4 G operations: products in float32
   const auto x = sample<float>(n, d, 20, 5, 0.9);
   const ls::Pca single = ls::pca(matrix(x, n, d), {.components = 10});
-  const ls::Pca full = ls::pca(matrix(x, n, d), {.components = d / 2});  // more than a quarter: float64, dense
+  const ls::Pca full = ls::pca(matrix(x, n, d), {.components = d / 2});  // half of them: float64, dense
   for (Size i = 0; i < 10; ++i) {
     CHECK(single.explained_variance[at(i)] == Catch::Approx(full.explained_variance[at(i)]).epsilon(1e-7));
     CHECK(dot(single.components.data<double>() + i * d, full.components.data<double>() + i * d, d) > 1 - 1e-9);
@@ -550,6 +550,18 @@ TEST_CASE("numbers too large or too small for their own squares are scaled") {
         CHECK(std::abs(ratio - 1) < 1e-4);  // subnormal floats of this size keep 20 bits
       }
       CHECK(model.explained_variance_ratio[0] == Catch::Approx(expected.explained_variance_ratio[0]).epsilon(1e-4));
+    }
+  }
+  // float64 whose squares would overflow or vanish: the shares of the variance survive.
+  for (const double factor : {1e147, 1e-165}) {
+    CAPTURE(factor);
+    std::vector<double> doubles(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i) doubles[i] = x[i] * factor;
+    const ls::Pca model = ls::pca(matrix(doubles, n, d));
+    check_form(model);
+    CHECK(model.rank == d);
+    for (Size i = 0; i < d; ++i) {
+      CHECK(model.explained_variance_ratio[at(i)] == Catch::Approx(expected.explained_variance_ratio[at(i)]));
     }
   }
   // ±3.4e38: the difference of two of them is beyond float32.

@@ -85,9 +85,9 @@ struct Pca {
 
 /// The leading principal components of x[n, d], any element type and strides. float32 and float64 are read in place.
 ///
-/// The leading k components cost n·d² operations in float32 arithmetic with float64 sums, and are exact to about 1e-7
-/// relative to the largest variance; where that is too coarse for the components asked, or the input is small, all
-/// arithmetic is float64. Values from 1e-45 to 1e150 in magnitude are taken.
+/// Few components of a large matrix cost n·d² operations in float32 arithmetic with float64 sums, refined on the data:
+/// variances are exact to some 2e-7 of themselves. Small inputs, many components, and variances below 1e-4 of the
+/// largest take float64 arithmetic throughout. Values from 1e-45 to 1e150 in magnitude are taken.
 ///
 /// Throws Error(empty) for no rows or columns; Error(invalid_argument) for options out of range, another rank than 2,
 /// or values beyond 1e150; Error(non_finite) as `non_finite` says; Error(cancelled).
