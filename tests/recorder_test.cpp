@@ -237,12 +237,15 @@ TEST_CASE("recorder: a waiting heavy job is replaced by a newer one of its name,
       CHECK(balanced(recorder.report().counts));
     }
   }
+  ls::Job again = job_of("heavy", "a", 5);  // newest, and yet the first in line
+  again.lane = ls::Lane::heavy;
+  recorder.submit(std::move(again));
   ls::Job other_kind = job_of("other", "a", 0);
   other_kind.lane = ls::Lane::heavy;
   recorder.submit(std::move(other_kind));
   gate->open();
-  CHECK(recorder.close().counts == ls::RunCounts{17, 5, 12, 0, 0});
-  CHECK(labels(*sink) == std::vector<std::string>{"heavy/a@4", "heavy/b@4", "heavy/c@4", "other/a@0"});
+  CHECK(recorder.close().counts == ls::RunCounts{18, 5, 13, 0, 0});
+  CHECK(labels(*sink) == std::vector<std::string>{"heavy/a@5", "heavy/b@4", "heavy/c@4", "other/a@0"});
 }
 
 TEST_CASE("recorder: light jobs do not wait behind heavy ones") {
@@ -310,6 +313,34 @@ TEST_CASE("recorder: jobs that join are counted for all, and held back by what t
   submit(calls);
   CHECK(recorder.close().counts.written == calls + 1);
   CHECK(last_step == calls);
+}
+
+TEST_CASE("recorder: a job that joins is held back 20 times as long as the one before took, unless somebody waits") {
+  for (const ls::Mode mode : {ls::Mode::asynchronous, ls::Mode::synchronous}) {
+    std::atomic<int> runs{0};
+    ls::Recorder recorder({.mode = mode});
+    const auto submit = [&] {
+      ls::Job job = job_of("series", "loss", 0);
+      job.waiting = ls::Waiting::join;
+      job.run = [&](const ls::JobInputs&) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        ++runs;
+        return std::vector<ls::Artifact>();
+      };
+      return recorder.submit(std::move(job)).outcome();
+    };
+    submit();
+    while (recorder.report().counts.written < 1) std::this_thread::yield();
+    for (int i = 0; i < 3; ++i) {
+      CHECK(submit() == ls::Outcome::queued);
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    CHECK(runs == 1);  // for two seconds
+    CHECK(recorder.report().counts == ls::RunCounts{4, 1, 0, 0, 3});
+    CHECK(recorder.flush());
+    CHECK(runs == 2);
+    CHECK(recorder.close().counts == ls::RunCounts{4, 4, 0, 0, 0});
+  }
 }
 
 TEST_CASE("recorder: a sink or job that throws anything costs that job alone") {
