@@ -1,4 +1,5 @@
 // Bodies of the recorder and its snapshots.
+#include <layerscope/impl/recorder_close_inl.hpp>
 #include <layerscope/impl/recorder_directory_inl.hpp>
 #include <layerscope/impl/recorder_inl.hpp>
 #include <layerscope/impl/recorder_queue_inl.hpp>

@@ -259,6 +259,7 @@ class Recorder {
 }  // namespace layerscope::inline LAYERSCOPE_ABI
 
 #ifdef LAYERSCOPE_HEADER_ONLY
+#include <layerscope/impl/recorder_close_inl.hpp>
 #include <layerscope/impl/recorder_core.hpp>
 #include <layerscope/impl/recorder_directory_inl.hpp>
 #include <layerscope/impl/recorder_inl.hpp>

@@ -112,10 +112,12 @@ struct Recorder::Core : std::enable_shared_from_this<Core> {
   Status submit(Job& job, std::span<const detail::LateInput> late);
   /// Counts a call that was refused before it was admitted; while its exception is handled.
   Status refuse(std::string_view kind, std::string_view name, std::int64_t step) noexcept;
-  bool flush(const detail::Deadline& deadline);
-  void close(std::optional<double> seconds);
   /// Whether this process is a fork of the one that made the recorder; says so once.
   bool forked() noexcept;
+
+  // recorder_close_inl.hpp.
+  bool flush(const detail::Deadline& deadline);
+  void close(std::optional<double> seconds);
 
   // recorder_worker_inl.hpp: the workers' side.
   static void work(const std::shared_ptr<Core>& core, Lane& lane);
