@@ -217,8 +217,8 @@ class Recorder {
 
   /// Records `module` at every snapshot that is due: the histograms of all its named parameters, and the filters of
   /// those of rank 2 and more, through the trait named_parameters<M> of snapshot/watch.hpp, which has to be included
-  /// (adapters/torch.hpp does, and has the trait for torch::nn::Module). A module given by reference must outlive its
-  /// last snapshot; a std::shared_ptr to one is kept. `prefix` goes before each name, with a slash.
+  /// (layerscope.hpp does; adapters/torch_module.hpp has the trait for torch::nn::Module). A module given by reference
+  /// must outlive its last snapshot; a std::shared_ptr to one is kept. `prefix` goes before each name, with a slash.
   template <class M>
   Recorder& watch(const M& module, std::string_view prefix = "");
 

@@ -16,7 +16,7 @@ ZONES = [
     ("layerscope/version.hpp", "root", []),
     ("layerscope/config.hpp", "root", ["layerscope/version.hpp"]),
     ("layerscope/core/*", "core", ["core"]),
-    ("layerscope/adapters/*", "adapters", ["core", "adapters", "layerscope/snapshot/watch.hpp"]),
+    ("layerscope/adapters/*", "adapters", ["core", "adapters"]),
     ("layerscope/readers/*", "readers", ["core", "readers"]),
     ("layerscope/algorithms/*", "algorithms", ["core", "algorithms"]),
     ("layerscope/models/*", "models", ["core", "models"]),

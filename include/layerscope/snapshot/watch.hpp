@@ -50,7 +50,7 @@ Recorder& Recorder::watch(const M& module, std::string_view prefix) {
   } else {
     static_assert(detail::Watchable<M>,
                   "layerscope: no named_parameters for this type of module. Include the header of its library "
-                  "(<layerscope/adapters/torch.hpp>), or specialise layerscope::named_parameters<M> as "
+                  "(<layerscope/adapters/torch_module.hpp>), or specialise layerscope::named_parameters<M> as "
                   "<layerscope/core/named_parameters.hpp> shows.");
     if constexpr (requires { named_parameters<M>::share(module); }) {
       return observe([shared = named_parameters<M>::share(module), prefix = std::move(owned_prefix)](

@@ -61,6 +61,7 @@ inline std::vector<Artifact> scalar_artifact(ScalarSeries& series, const std::st
   }
   warn_of_non_finite(artifact, nan, positive, negative, line->y.size());
   artifact.parts.push_back({"series", *line});
+  line->name.clear();  // the title of the chart says it
   artifact.attributes.push_back({"count", static_cast<std::int64_t>(line->y.size())});
   if (artifact.range) {
     LineChartOptions look;
