@@ -220,7 +220,7 @@ class Recorder {
   /// (layerscope.hpp does; adapters/torch_module.hpp has the trait for torch::nn::Module). A module given by reference
   /// must outlive its last snapshot; a std::shared_ptr to one is kept. `prefix` goes before each name, with a slash.
   template <class M>
-  Recorder& watch(const M& module, std::string_view prefix = "");
+  Recorder& watch(const M& module, std::string_view prefix = "") noexcept;
 
   /// Calls `observer` at every snapshot that is due, on the thread that calls snapshot().
   Recorder& observe(std::function<void(Snapshot&)> observer) noexcept;

@@ -52,6 +52,28 @@ struct layerscope::named_parameters<Holder> {
   static Holder share(const Holder& holder) { return holder; }
 };
 
+/// A handle that cannot be kept.
+struct BrokenHolder {};
+
+template <>
+struct layerscope::named_parameters<BrokenHolder> {
+  template <class F>
+  static void for_each(const BrokenHolder&, F) {}
+  static BrokenHolder share(const BrokenHolder&) { throw 4; }
+};
+
+TEST_CASE("watch: a handle that throws when copied is a counted failure") {
+  std::vector<std::string> told;
+  ls::RecorderOptions options;
+  options.mode = ls::Mode::synchronous;
+  options.on_error = [&](const ls::Failure& failure) { told.push_back(failure.kind + " " + failure.name); };
+  ls::Recorder recorder(options);
+  recorder.watch(BrokenHolder{});
+  recorder.snapshot(0);
+  CHECK(recorder.report().counts.failed == 1);
+  CHECK(told == std::vector<std::string>{"recorder watch"});
+}
+
 TEST_CASE("watch: filters of what has two axes, histograms of everything, at each snapshot that is due") {
   const auto sink = std::make_shared<ls::MemorySink>();
   ls::Recorder recorder({.schedule = ls::Schedule::every(2), .mode = ls::Mode::synchronous});

@@ -38,29 +38,35 @@ void record_parameters(const M& module, const std::string& prefix, Snapshot& sna
 }  // namespace detail
 
 template <class M>
-Recorder& Recorder::watch(const M& module, std::string_view prefix) {
-  std::string owned_prefix(prefix);
-  if constexpr (detail::is_shared_pointer<M>) {
-    using Module = std::remove_const_t<typename M::element_type>;
-    static_assert(detail::Watchable<Module>, "layerscope: specialise layerscope::named_parameters for this module");
-    if (module == nullptr) return *this;
-    return observe([module, prefix = std::move(owned_prefix)](Snapshot& snapshot) {
-      detail::record_parameters<Module>(*module, prefix, snapshot);
-    });
-  } else {
-    static_assert(detail::Watchable<M>,
-                  "layerscope: no named_parameters for this type of module. Include the header of its library "
-                  "(<layerscope/adapters/torch_module.hpp>), or specialise layerscope::named_parameters<M> as "
-                  "<layerscope/core/named_parameters.hpp> shows.");
-    if constexpr (requires { named_parameters<M>::share(module); }) {
-      return observe([shared = named_parameters<M>::share(module), prefix = std::move(owned_prefix)](
-                         Snapshot& snapshot) { detail::record_parameters<M>(shared, prefix, snapshot); });
-    } else {
-      return observe([&module, prefix = std::move(owned_prefix)](Snapshot& snapshot) {
-        detail::record_parameters<M>(module, prefix, snapshot);
+Recorder& Recorder::watch(const M& module, std::string_view prefix) noexcept {
+  const auto watch_it = [&]() -> Status {
+    std::string owned_prefix(prefix);
+    if constexpr (detail::is_shared_pointer<M>) {
+      using Module = std::remove_const_t<typename M::element_type>;
+      static_assert(detail::Watchable<Module>, "layerscope: specialise layerscope::named_parameters for this module");
+      if (module == nullptr) return Outcome::skipped;
+      observe([module, prefix = std::move(owned_prefix)](Snapshot& snapshot) {
+        detail::record_parameters<Module>(*module, prefix, snapshot);
       });
+    } else {
+      static_assert(detail::Watchable<M>,
+                    "layerscope: no named_parameters for this type of module. Include the header of its library "
+                    "(<layerscope/adapters/torch_module.hpp>), or specialise layerscope::named_parameters<M> as "
+                    "<layerscope/core/named_parameters.hpp> shows.");
+      if constexpr (requires { named_parameters<M>::share(module); }) {
+        observe([shared = named_parameters<M>::share(module), prefix = std::move(owned_prefix)](Snapshot& snapshot) {
+          detail::record_parameters<M>(shared, prefix, snapshot);
+        });
+      } else {
+        observe([&module, prefix = std::move(owned_prefix)](Snapshot& snapshot) {
+          detail::record_parameters<M>(module, prefix, snapshot);
+        });
+      }
     }
-  }
+    return Outcome::queued;
+  };
+  if (core_ != nullptr) guarded(*core_, "recorder", "watch", 0, watch_it);
+  return *this;
 }
 
 }  // namespace layerscope::inline LAYERSCOPE_ABI
