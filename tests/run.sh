@@ -87,7 +87,7 @@ summary=()
 
 count() {  # count <junit file>: adds a stage's tests to the totals
   local suite
-  suite=$(grep -m1 -A8 '<testsuite ' "$1" | tr '\n' ' ')
+  suite=$(grep -m1 -A8 '<testsuite ' "$1" | tr '\n\t' '  ')
   local total wrong left_out
   total=$(sed -E 's/.* tests="([0-9]+)".*/\1/' <<<"$suite")
   wrong=$(sed -E 's/.* failures="([0-9]+)".*/\1/' <<<"$suite")
