@@ -163,8 +163,9 @@ else
   echo "no clang here: the stages clang, tsan and fuzz are left out"
 fi
 
+# GCC 12 sees overlapping copies in any std::string that grows by operator+ (its bug 105651), from -O2 on.
 stage fast "g++ -Ofast, the numeric tests: NaN and infinity must still be found" \
-  -DCMAKE_CXX_FLAGS=-Ofast -DLAYERSCOPE_TEST_MODE=compiled -DLAYERSCOPE_WITH_TORCH=OFF "${alone[@]}" \
+  "-DCMAKE_CXX_FLAGS=-Ofast -Wno-restrict" -DLAYERSCOPE_TEST_MODE=compiled -DLAYERSCOPE_WITH_TORCH=OFF "${alone[@]}" \
   -DLAYERSCOPE_BUILD_BENCHMARKS=OFF "-DLAYERSCOPE_TEST_FILTER=algorithms/|core/"
 
 # --- result ---------------------------------------------------------------------------------------------------------
