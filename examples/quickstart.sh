@@ -3,7 +3,7 @@
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
-packages=(g++ cmake libeigen3-dev nlohmann-json3-dev libstb-dev zlib1g-dev libdeflate-dev)
+packages=(g++ cmake make libeigen3-dev nlohmann-json3-dev libstb-dev zlib1g-dev libdeflate-dev)
 if command -v apt-get >/dev/null; then
   missing=()
   for package in "${packages[@]}"; do
