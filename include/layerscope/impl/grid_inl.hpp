@@ -294,7 +294,7 @@ LAYERSCOPE_INLINE Image render_grid(const Grid& grid, const GridOptions& options
     const Image& given = grid.tiles[static_cast<std::size_t>(i)];
     Image reduced;
     if (reduction > 1) {
-      reduced = downscale(given, (given.width - 1) / reduction + 1, (given.height - 1) / reduction + 1);
+      reduced = resample(given, (given.width - 1) / reduction + 1, (given.height - 1) / reduction + 1);
     }
     const Image& tile = reduction > 1 ? reduced : given;
     const std::int64_t cell_x = layout.left + i % columns * pitch_x;

@@ -359,7 +359,8 @@ LAYERSCOPE_INLINE Image paint_heatmap(const AnyView& matrix, const Range& range,
   const std::int64_t reduction = heatmap_reduction(matrix, finite);
   if (reduction > 1) {
     const Tensor smaller =
-        downscale(matrix, (matrix.extent(0) - 1) / reduction + 1, (matrix.extent(1) - 1) / reduction + 1);
+        resample(matrix, {(matrix.extent(0) - 1) / reduction + 1, (matrix.extent(1) - 1) / reduction + 1},
+                 {.threads = options.threads});
     return paint_heatmap(smaller.view(), range, finite, options);
   }
   Image image = make_image(matrix.extent(1), matrix.extent(0), finite ? PixelFormat::indexed : PixelFormat::rgb);

@@ -123,7 +123,7 @@ LAYERSCOPE_INLINE AnyView bounded_matrix(const AnyView& matrix, std::vector<std:
   if (height == matrix.extent(0) && width == matrix.extent(1)) return matrix;
   captions.push_back("Averaged from " + to_text(matrix.extent(0)) + " × " + to_text(matrix.extent(1)) + " to " +
                      to_text(height) + " × " + to_text(width) + " numbers");
-  return downscale(matrix, height, width).view();
+  return resample(matrix, {height, width}, {.threads = 1}).view();
 }
 
 LAYERSCOPE_INLINE void check_at_least_one(const char* what, const char* option, std::int64_t value) {
