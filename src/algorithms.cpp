@@ -10,6 +10,7 @@
 #include <layerscope/impl/histogram_inl.hpp>
 #include <layerscope/impl/kernels/moments_inl.hpp>
 #include <layerscope/impl/line_chart_inl.hpp>
+#include <layerscope/impl/overlay_inl.hpp>
 #include <layerscope/impl/quantile_sketch_inl.hpp>
 #include <layerscope/impl/resample_inl.hpp>
 #include <layerscope/impl/scatter_inl.hpp>

@@ -49,6 +49,7 @@
 #include <layerscope/algorithms/histogram_chart.hpp>
 #include <layerscope/algorithms/line_chart.hpp>
 #include <layerscope/algorithms/non_finite_rows.hpp>
+#include <layerscope/algorithms/overlay.hpp>
 #include <layerscope/algorithms/pca.hpp>
 #include <layerscope/algorithms/quantile_sketch.hpp>
 #include <layerscope/algorithms/resample.hpp>
