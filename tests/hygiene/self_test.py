@@ -10,6 +10,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import compile_time
 import formatting
 import include_graph
 import leaks
@@ -118,6 +119,26 @@ class Broken(unittest.TestCase):
             self.write("include/layerscope/core/b.hpp", f"#pragma once\n#include <{header}>\n")
             found = leaks.problems_of(self.tree, COMPILER, [f"-I{self.root / 'foreign'}"])
             self.assert_found(found, f"opens {Path(header).name}")
+
+    def test_compile_time(self):
+        loops = "for (int i = 0; i < 1000; ++i) for (int j = 0; j < 500; ++j) sum += j;"
+        dear = "static_assert([] { long sum = 0; " + loops + " return sum; }() > 0);"
+        self.add("include/layerscope/fwd.hpp", dear)
+        found = compile_time.problems_of(self.tree, COMPILER)
+        self.assert_found(found, "layerscope/fwd.hpp: costs")
+        self.assertFalse(any("core/a.hpp" in problem for problem in found), found)
+
+    def test_compile_time_is_a_ratio(self):
+        def machine(slowness, excess):
+            def seconds(_, text):
+                return slowness * (0.17 if text == compile_time.ANCHOR else 0.6 * excess)
+
+            return [p.split(":")[0] for p in compile_time.problems_of(self.tree, COMPILER, seconds)]
+
+        light = [f"layerscope/{name}.hpp" for name in ("config", "fwd", "version")]
+        for slowness in (0.3, 1, 5):
+            self.assertEqual(machine(slowness, 1.3), [])
+            self.assertEqual(machine(slowness, 1.4), light)
 
     def test_text(self):
         for content in ["see /ho" "me/somebody/x", "cd /wo" "rk/main", "x = 1  ", "\tx", "// TO" "DO: later"]:
