@@ -2,6 +2,7 @@
 #pragma once
 
 #include <layerscope/config.hpp>
+#include <layerscope/core/detail/utf8.hpp>
 #include <layerscope/core/finite.hpp>
 
 #include <charconv>
@@ -12,39 +13,6 @@
 #include <string_view>
 
 namespace layerscope::inline LAYERSCOPE_ABI::detail {
-
-/// The length of the well-formed UTF-8 sequence at the front of `text`, or 0. `ill_formed` is then how many bytes one
-/// U+FFFD stands for: the longest beginning of a well-formed sequence (Unicode 15, table 3-7 and section 3.9).
-inline std::size_t utf8_length(std::string_view text, std::size_t& ill_formed) noexcept {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned lead = byte(0);
-  ill_formed = 1;
-  if (lead < 0x80) return 1;
-  if (lead < 0xC2 || lead > 0xF4) return 0;
-  const std::size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  unsigned smallest = 0x80;  // of the second byte: overlong forms, surrogates and values past U+10FFFF are ill-formed
-  unsigned largest = 0xBF;
-  if (lead == 0xE0) smallest = 0xA0;
-  if (lead == 0xED) largest = 0x9F;
-  if (lead == 0xF0) smallest = 0x90;
-  if (lead == 0xF4) largest = 0x8F;
-  for (std::size_t i = 1; i < length; ++i, ++ill_formed) {
-    if (i >= text.size() || byte(i) < smallest || byte(i) > largest) return 0;
-    smallest = 0x80;
-    largest = 0xBF;
-  }
-  return length;
-}
-
-inline bool is_utf8(std::string_view text) noexcept {
-  while (!text.empty()) {
-    std::size_t ill_formed = 0;
-    const std::size_t length = utf8_length(text, ill_formed);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
 
 /// Appends to a string. The caller keeps objects and arrays balanced; members and elements of the two outermost levels
 /// start new lines.
@@ -140,25 +108,21 @@ class JsonWriter {
   void append_string(std::string_view text) {
     text_ += '"';
     while (!text.empty()) {
-      std::size_t length = 0;
-      std::size_t ill_formed = 0;
+      std::size_t length = 1;
       const auto lead = static_cast<unsigned char>(text.front());
       if (lead == '"' || lead == '\\') {
         text_ += '\\';
         text_ += text.front();
-        length = 1;
       } else if (lead < 0x20 || lead == 0x7F) {
         constexpr std::string_view digits = "0123456789abcdef";
         text_ += "\\u00";
         text_ += digits[lead >> 4];
         text_ += digits[lead & 15u];
-        length = 1;
-      } else if ((length = utf8_length(text, ill_formed)) == 0) {
-        text_ += "\xEF\xBF\xBD";
-        replaced_utf8_ = true;
-        length = ill_formed;
       } else {
-        text_ += text.substr(0, length);
+        const Utf8Sequence sequence = read_utf8(text);
+        length = sequence.bytes;
+        if (!sequence.valid) replaced_utf8_ = true;
+        text_ += sequence.valid ? text.substr(0, length) : "\xEF\xBF\xBD";
       }
       text.remove_prefix(length);
     }

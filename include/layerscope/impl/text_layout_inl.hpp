@@ -3,6 +3,7 @@
 
 #include <layerscope/algorithms/detail/text_layout.hpp>
 #include <layerscope/algorithms/text.hpp>
+#include <layerscope/core/detail/utf8.hpp>
 #include <layerscope/impl/data/font.hpp>
 
 #include <algorithm>
@@ -13,20 +14,9 @@
 namespace layerscope::inline LAYERSCOPE_ABI::detail {
 
 LAYERSCOPE_INLINE Utf8Character decode_utf8(std::string_view text, std::size_t at) noexcept {
-  const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
-  const std::uint8_t lead = byte(at);
-  if (lead < 0x80) return {lead, 1, true};
-  const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  if (lead < 0xC2 || lead > 0xF4 || text.size() - at < length) return {lead, 1, false};
-  std::uint32_t value = lead & (0x7Fu >> length);
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(at + i) & 0xC0) != 0x80) return {lead, 1, false};
-    value = value << 6 | (byte(at + i) & 0x3Fu);
-  }
-  constexpr std::uint32_t smallest[] = {0x80, 0x800, 0x10000};
-  const bool surrogate = value >= 0xD800 && value <= 0xDFFF;
-  if (value < smallest[length - 2] || surrogate || value > 0x10FFFF) return {lead, 1, false};
-  return {value, length, true};
+  const Utf8Sequence sequence = read_utf8(text.substr(at));
+  if (sequence.valid) return {sequence.code_point, sequence.bytes, true};
+  return {static_cast<unsigned char>(text[at]), 1, false};
 }
 
 /// The glyph of a code point, or null. Signs that the bold font lacks come from the regular one.

@@ -26,7 +26,7 @@ struct Utf8Character {
   bool valid = true;
 };
 
-/// The character at `at`, strictly by RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
+/// The character at `at`, as core/detail/utf8.hpp reads it.
 Utf8Character decode_utf8(std::string_view text, std::size_t at) noexcept;
 
 /// Width of the text in font pixels.
