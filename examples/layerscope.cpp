@@ -3,8 +3,11 @@
 //   layerscope heatmap IN [--layout NCHW] --out X.png
 //   layerscope stats IN
 //   layerscope embed IN [--labels L] --out Y.npy --png P.png --report R.json
+//   layerscope events list RUN
+//   layerscope events check RUN
 //
-// IN and L are .npy, IDX (.gz) or "model.safetensors:tensor". Exit status 0, or 2 and one line on stderr.
+// IN and L are .npy, IDX (.gz) or "model.safetensors:tensor"; RUN is an event file of TensorBoard or a directory. Exit
+// status 0, or 2 and one line on stderr; `events check` has 1 for files that are not sound.
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -16,12 +19,13 @@
 #include <string>
 
 #include "tool/embed.hpp"
+#include "tool/events.hpp"
 #include "tool/heatmap.hpp"
 #include "tool/stats.hpp"
 
 namespace {
 
-void run(int argc, char** argv) {
+int run(int argc, char** argv) {
   CLI::App app("Looks into tensors of neural networks: .npy, IDX (.gz) and model.safetensors:tensor.", "layerscope");
   app.require_subcommand(1);
 
@@ -58,6 +62,22 @@ void run(int argc, char** argv) {
   embed_command->add_option("--report", embed.report, "Write seconds, memory and explained variance, JSON");
   embed_command->callback([&embed] { tool::embed(embed); });
 
+  tool::EventsArguments events;
+  bool sound = true;
+  CLI::App* const events_command = app.add_subcommand("events", "Look into TensorBoard's event files");
+  events_command->require_subcommand(1);
+  CLI::App* const list_command =
+      events_command->add_subcommand("list", "Print the tags, their kinds, values and steps");
+  CLI::App* const check_command =
+      events_command->add_subcommand("check", "Check checksums, versions, steps and buckets; status 1 if any is wrong");
+  for (CLI::App* const command : {list_command, check_command}) {
+    command->ignore_case();
+    command->add_option("RUN", events.in, "Event file, or a directory with some, also deeper")->required();
+    command->add_flag("--json", events.json, "Print JSON");
+  }
+  list_command->callback([&events] { tool::list_events(events); });
+  check_command->callback([&events, &sound] { sound = tool::check_events(events); });
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -65,6 +85,7 @@ void run(int argc, char** argv) {
   } catch (const CLI::CallForAllHelp&) {
     tool::print(app.help("", CLI::AppFormatMode::All));
   }
+  return sound ? 0 : 1;
 }
 
 int fail(std::string message) {
@@ -77,8 +98,7 @@ int fail(std::string message) {
 
 int main(int argc, char** argv) {
   try {
-    run(argc, argv);
-    return 0;
+    return run(argc, argv);
   } catch (const std::bad_alloc&) {
     return fail("not enough memory");
   } catch (const std::exception& error) {

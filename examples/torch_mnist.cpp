@@ -1,7 +1,7 @@
 // Trains a small convolutional network on MNIST and records, before the first epoch and after each, what its layers
 // see: filters, activations, distributions of the weights, and the test digits as its last hidden layer arranges them.
 //
-//   torch_mnist --data DIR --epochs 3 --seed 1 --out DIR
+//   torch_mnist --data DIR --epochs 3 --seed 1 --out DIR --tensorboard DIR
 //
 // The training is the same to the last bit with --no-snapshots. The last line of the output is JSON.
 #include <layerscope/layerscope.hpp>
@@ -19,6 +19,7 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <memory>
 
 namespace ls = layerscope;
 
@@ -80,6 +81,7 @@ void run(const Arguments& arguments) {
   torch::optim::Adam adam(net->parameters(), torch::optim::AdamOptions(1e-3));
   ls::Recorder recorder =
       arguments.snapshots ? ls::Recorder(arguments.out) : ls::Recorder({.schedule = ls::Schedule::never()});
+  if (!arguments.tensorboard.empty()) recorder.add(std::make_shared<ls::TensorBoardSink>(arguments.tensorboard));
   recorder.watch(net);
 
   const double start = seconds_now();

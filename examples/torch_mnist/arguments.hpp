@@ -12,6 +12,7 @@
 struct Arguments {
   std::string data;                                               ///< directory of the four IDX files
   std::string out = "runs/torch_mnist";                           ///< directory of the snapshots
+  std::string tensorboard;                                        ///< directory of event files; empty: none
   std::int64_t epochs = 3;                                        ///< at least 1
   std::int64_t seed = 1;                                          ///< of weights, order and dropout
   std::int64_t limit = std::numeric_limits<std::int64_t>::max();  ///< most training images
@@ -20,7 +21,8 @@ struct Arguments {
 };
 
 inline constexpr std::string_view usage =
-    "usage: torch_mnist --data DIR [--epochs N] [--seed N] [--out DIR] [--limit N] [--threads N] [--no-snapshots]";
+    "usage: torch_mnist --data DIR [--epochs N] [--seed N] [--out DIR] [--tensorboard DIR] [--limit N] [--threads N] "
+    "[--no-snapshots]";
 
 /// Throws std::invalid_argument saying what is wrong.
 inline Arguments parse_arguments(int argc, const char* const* argv) {
@@ -42,6 +44,8 @@ inline Arguments parse_arguments(int argc, const char* const* argv) {
       arguments.data = text();
     else if (option == "--out")
       arguments.out = text();
+    else if (option == "--tensorboard")
+      arguments.tensorboard = text();
     else if (option == "--epochs")
       number(arguments.epochs, std::int64_t{1});
     else if (option == "--seed")

@@ -14,6 +14,7 @@
 #include <layerscope/core/format.hpp>
 #include <layerscope/core/image.hpp>
 #include <layerscope/core/io.hpp>
+#include <layerscope/core/kernels/crc32c.hpp>
 #include <layerscope/core/kernels/half.hpp>
 #include <layerscope/core/kernels/isa.hpp>
 #include <layerscope/core/kernels/matmul.hpp>
@@ -22,6 +23,7 @@
 #include <layerscope/core/named_parameters.hpp>
 #include <layerscope/core/naming.hpp>
 #include <layerscope/core/npy.hpp>
+#include <layerscope/core/overflow.hpp>
 #include <layerscope/core/parallel.hpp>
 #include <layerscope/core/picture.hpp>
 #include <layerscope/core/png.hpp>
@@ -34,6 +36,7 @@
 
 #include <layerscope/adapters/std.hpp>
 
+#include <layerscope/readers/event_file.hpp>
 #include <layerscope/readers/idx.hpp>
 #include <layerscope/readers/npy.hpp>
 #include <layerscope/readers/options.hpp>
@@ -65,6 +68,8 @@
 #include <layerscope/sinks/null.hpp>
 #include <layerscope/sinks/png.hpp>
 #include <layerscope/sinks/sink.hpp>
+#include <layerscope/sinks/tensorboard.hpp>
+#include <layerscope/sinks/tensorboard_sink.hpp>
 
 #include <layerscope/recorder.hpp>
 

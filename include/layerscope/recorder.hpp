@@ -5,6 +5,7 @@
 #include <layerscope/config.hpp>
 #include <layerscope/core/artifact.hpp>
 #include <layerscope/core/error.hpp>
+#include <layerscope/core/overflow.hpp>
 #include <layerscope/core/parallel.hpp>
 #include <layerscope/core/tensor.hpp>
 #include <layerscope/core/tensor_ref.hpp>
@@ -97,13 +98,6 @@ class Schedule {
 enum class Mode : std::uint8_t {
   asynchronous,  ///< the training thread copies, a worker computes and writes
   synchronous,   ///< everything happens inside the call
-};
-
-/// What submit does when the queue is full.
-enum class Overflow : std::uint8_t {
-  drop_newest,  ///< refuse the new job
-  drop_oldest,  ///< make room by dropping jobs that wait longest
-  block,        ///< wait up to block_seconds, then refuse
 };
 
 struct RecorderOptions {

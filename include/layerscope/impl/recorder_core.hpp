@@ -3,6 +3,7 @@
 #pragma once
 
 #include <layerscope/impl/buffer_pool.hpp>
+#include <layerscope/impl/thread_inl.hpp>
 #include <layerscope/recorder.hpp>
 
 #include <atomic>
@@ -225,12 +226,6 @@ namespace detail {
 
 inline constexpr double sink_flush_seconds = 5;  // how long a sink's manifest may lag behind
 inline constexpr int held_back_factor = 20;      // a result that grows with the run takes at most 1/20 of the time
-
-/// One line to stderr, with write(2): no streams, no locks, no allocation that matters. Control characters become '?'.
-void say(std::string line) noexcept;
-
-/// Tells a fork from the process that made the recorder; 0 where there are no forks.
-std::int64_t process_id() noexcept;
 
 }  // namespace detail
 

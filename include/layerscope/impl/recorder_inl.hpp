@@ -7,43 +7,7 @@
 #include <new>
 #include <utility>
 
-#if __has_include(<unistd.h>)
-#include <unistd.h>
-#endif
-
 namespace layerscope::inline LAYERSCOPE_ABI {
-namespace detail {
-
-LAYERSCOPE_INLINE std::int64_t process_id() noexcept {
-#if __has_include(<unistd.h>)
-  return static_cast<std::int64_t>(getpid());
-#else
-  return 0;
-#endif
-}
-
-LAYERSCOPE_INLINE void say(std::string line) noexcept {
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-  }
-#if __has_include(<unistd.h>)
-  try {
-    line += '\n';
-  } catch (...) {
-    // Then without the end of the line.
-  }
-  const char* rest = line.data();
-  std::size_t left = line.size();
-  while (left > 0) {
-    const ssize_t written = ::write(STDERR_FILENO, rest, left);
-    if (written <= 0) return;
-    rest += written;
-    left -= static_cast<std::size_t>(written);
-  }
-#endif
-}
-
-}  // namespace detail
 
 LAYERSCOPE_INLINE Recorder::Core::Core(RecorderOptions given)
     : options(std::move(given)),

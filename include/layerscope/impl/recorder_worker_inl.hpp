@@ -8,25 +8,7 @@
 #include <new>
 #include <utility>
 
-#ifdef __linux__
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
-
 namespace layerscope::inline LAYERSCOPE_ABI {
-
-namespace detail {
-
-/// The weakest claim on the processor that still gets some, so that training keeps it. SCHED_IDLE would starve the
-/// worker behind a training loop that uses every core, and whoever waits for a lock that it holds.
-inline void take_lowest_priority() noexcept {
-#ifdef __linux__
-  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 19);
-#endif
-}
-
-}  // namespace detail
 
 LAYERSCOPE_INLINE bool Recorder::Core::held_back(const detail::QueuedJob& queued) {
   if (queued.job.waiting == Waiting::separate || hurrying > 0 || closed) return false;
