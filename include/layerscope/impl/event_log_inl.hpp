@@ -1,10 +1,10 @@
 // Body of impl/event_log.hpp: the callers' side, which touches nothing but memory.
 #pragma once
 
+#include <layerscope/core/detail/utf8.hpp>
 #include <layerscope/core/error.hpp>
 #include <layerscope/core/format.hpp>
 #include <layerscope/impl/event_log.hpp>
-#include <layerscope/impl/json_writer_inl.hpp>
 
 #include <algorithm>
 #include <new>
@@ -40,16 +40,13 @@ LAYERSCOPE_INLINE std::string clean_tag(std::string_view tag) {
     clean += {'%', digits[value >> 4], digits[value & 15u]};
   };
   while (!tag.empty()) {
-    std::size_t ill_formed = 0;
-    const std::size_t length = utf8_length(tag, ill_formed);
-    const auto lead = static_cast<unsigned char>(tag.front());
-    if (length == 0 || lead < 0x20 || lead == 0x7F) {
-      escape(tag.front());
-      tag.remove_prefix(1);
+    const Utf8Sequence sequence = read_utf8(tag);
+    if (sequence.valid && sequence.code_point >= 0x20 && sequence.code_point != 0x7F) {
+      clean += tag.substr(0, sequence.bytes);
     } else {
-      clean += tag.substr(0, length);
-      tag.remove_prefix(length);
+      for (const char byte : tag.substr(0, sequence.bytes)) escape(byte);
     }
+    tag.remove_prefix(sequence.bytes);
   }
   return clean.empty() ? "_" : clean;
 }
@@ -57,18 +54,18 @@ LAYERSCOPE_INLINE std::string clean_tag(std::string_view tag) {
 LAYERSCOPE_INLINE std::string clean_text(std::string_view text) {
   std::string clean;
   while (!text.empty()) {
-    std::size_t length = 0;
-    std::size_t ill_formed = 0;
-    for (; length < text.size(); ++length) {  // as far as it is well-formed, in one piece
-      const std::size_t next = utf8_length(text.substr(length), ill_formed);
-      if (next == 0) break;
-      length += next - 1;
+    std::size_t valid = 0;  // as far as it is, in one piece
+    Utf8Sequence sequence;
+    while (valid < text.size()) {
+      sequence = read_utf8(text.substr(valid));
+      if (!sequence.valid) break;
+      valid += sequence.bytes;
     }
-    clean += text.substr(0, length);
-    text.remove_prefix(length);
+    clean += text.substr(0, valid);
+    text.remove_prefix(valid);
     if (text.empty()) break;
     clean += "\xEF\xBF\xBD";
-    text.remove_prefix((std::min)(ill_formed, text.size()));
+    text.remove_prefix(sequence.bytes);
   }
   return clean;
 }
