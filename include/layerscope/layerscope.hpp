@@ -15,6 +15,7 @@
 #include <layerscope/core/image.hpp>
 #include <layerscope/core/io.hpp>
 #include <layerscope/core/kernels/crc32c.hpp>
+#include <layerscope/core/kernels/distances.hpp>
 #include <layerscope/core/kernels/half.hpp>
 #include <layerscope/core/kernels/isa.hpp>
 #include <layerscope/core/kernels/matmul.hpp>
@@ -44,12 +45,14 @@
 #include <layerscope/readers/tensor_file.hpp>
 
 #include <layerscope/algorithms/colormap.hpp>
+#include <layerscope/algorithms/embedding_quality.hpp>
 #include <layerscope/algorithms/feature_maps.hpp>
 #include <layerscope/algorithms/filters.hpp>
 #include <layerscope/algorithms/grid.hpp>
 #include <layerscope/algorithms/heatmap.hpp>
 #include <layerscope/algorithms/histogram.hpp>
 #include <layerscope/algorithms/histogram_chart.hpp>
+#include <layerscope/algorithms/knn.hpp>
 #include <layerscope/algorithms/line_chart.hpp>
 #include <layerscope/algorithms/non_finite_rows.hpp>
 #include <layerscope/algorithms/overlay.hpp>

@@ -1,0 +1,101 @@
+// The k nearest neighbours of the rows of a matrix.
+//
+// Every pair is compared, by products of matrices in float32 with the selection fused in; each pair once where query
+// and data are the same. A few candidates more than asked for are kept, their distances recomputed in float64, and each
+// row is proven complete by the rounding error of the products, or searched again.
+#pragma once
+
+#include <layerscope/algorithms/non_finite_rows.hpp>
+#include <layerscope/config.hpp>
+#include <layerscope/core/progress.hpp>
+#include <layerscope/core/tensor.hpp>
+
+#include <cstdint>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace layerscope::inline LAYERSCOPE_ABI {
+
+/// How far apart two rows are.
+enum class Metric : std::uint8_t {
+  euclidean,    ///< √Σ(x − y)²
+  cosine,       ///< 1 − x·y / (‖x‖‖y‖); a row of zeros is at 1 from all but rows of zeros
+  correlation,  ///< cosine of the rows minus their own means
+  manhattan,    ///< Σ|x − y|
+};
+
+/// "euclidean", "cosine", "correlation", "manhattan".
+const char* name(Metric metric) noexcept;
+/// The metric of that name. Throws Error(invalid_argument).
+Metric metric_from_name(std::string_view name);
+
+enum class KnnMethod : std::uint8_t {
+  automatic,  ///< the one that takes less time by n, d and k
+  exact,      ///< the result of a float64 comparison of all pairs, up to ties
+};
+
+/// "automatic", "exact".
+const char* name(KnnMethod method) noexcept;
+
+/// Whether a row is a neighbour of itself, at distance 0.
+enum class SelfNeighbor : std::uint8_t { exclude, include };
+
+struct KnnOptions {
+  /// Neighbours of each row, 1 …; more than there are rows to choose from are clamped, with a warning. Default 15, as
+  /// UMAP.
+  std::int64_t k = 15;
+  Metric metric = Metric::euclidean;
+  /// How they are searched. Default: by the shape.
+  KnnMethod method = KnnMethod::automatic;
+  /// Without effect where query and data are two matrices.
+  SelfNeighbor self = SelfNeighbor::exclude;
+  /// Rows with NaN or infinity. Default: refuse them.
+  NonFiniteRows non_finite = NonFiniteRows::error;
+  /// Threads at most; 0 means every core. The result does not depend on it.
+  int threads = 0;
+  /// Told how far the computation is; may be empty.
+  Progress progress = {};
+  /// Asks the computation to end, with Error(cancelled).
+  std::stop_token stop = {};
+};
+
+/// What knn() finds: k neighbours for each of m rows.
+struct Neighbors {
+  /// int32 [m, k]: rows of the data as it was given, by increasing distance in float64, then by increasing number.
+  Tensor indices;
+  /// float32 [m, k]; what exceeds the range of float32 is its largest number.
+  Tensor distances;
+  /// The query row of each of the m rows of the result, where rows were left out; else empty: they are 0 … m − 1.
+  std::vector<std::int64_t> rows;
+  /// Rows of the query, and of the data where they are two matrices, left out for NaN or infinity.
+  std::int64_t dropped_rows = 0;
+  /// The method that was used, never `automatic`, and why.
+  KnnMethod method = KnnMethod::exact;
+  std::string reason;
+  /// Rows that the float32 search could not prove complete, and that were searched again.
+  std::int64_t rechecked_rows = 0;
+  /// What was changed on the way, one sentence each.
+  std::vector<std::string> warnings;
+};
+
+/// The nearest rows of x[n, d] to each of its rows, any element type and strides.
+///
+/// Exact: n²·d / 2 multiplications; data far from the origin, duplicates and outliers do not harm it. Memory beyond the
+/// input: 12·n·k bytes and 64 MiB.
+///
+/// Throws Error(empty) for no rows or columns; Error(invalid_argument) for options out of range, another rank than 2 or
+/// values beyond 1e150; Error(too_large) for 2^31 rows or more; Error(non_finite) as `non_finite` says;
+/// Error(cancelled).
+Neighbors knn(const AnyView& x, const KnnOptions& options = {});
+
+/// The nearest rows of data[n, d] to each row of query[m, d]. Throws as the other, and Error(invalid_argument) for
+/// different numbers of columns.
+Neighbors knn(const AnyView& query, const AnyView& data, const KnnOptions& options = {});
+
+}  // namespace layerscope::inline LAYERSCOPE_ABI
+
+#ifdef LAYERSCOPE_HEADER_ONLY
+#include <layerscope/impl/knn_inl.hpp>
+#endif
