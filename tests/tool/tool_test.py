@@ -18,7 +18,7 @@ DATA = Path()
 
 
 def run(*arguments):
-    return subprocess.run([TOOL, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    return subprocess.run([TOOL, *map(str, arguments)], capture_output=True, text=True, errors="replace", timeout=300)
 
 
 def npy(path, values, descr="<f4", code="f", shape=None):
@@ -52,6 +52,41 @@ def png_size(path):
         at += 12 + length
     assert chunks[0] == b"IHDR" and chunks[-1] == b"IEND"
     return struct.unpack(">II", data[16:24])
+
+
+def masked_crc(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    crc ^= 0xFFFFFFFF
+    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def event_record(data):
+    length = struct.pack("<Q", len(data))
+    return length + masked_crc(length) + data + masked_crc(data)
+
+
+def field(number, data):
+    """A string or message of fewer than 128 bytes."""
+    return bytes([number << 3 | 2, len(data)]) + data
+
+
+VERSION = event_record(b"\x09" + struct.pack("<d", 1.7e9) + field(3, b"brain.Event:2"))
+
+
+def scalar_record(tag, value, step):
+    """Steps below 128."""
+    return event_record(bytes([0x10, step]) + field(5, field(1, field(1, tag) + b"\x15" + struct.pack("<f", value))))
+
+
+def histogram_record(tag, rows, step):
+    shape = b"".join(field(2, bytes([8, extent])) for extent in (len(rows) // 3, 3))
+    tensor = b"\x08\x02" + field(2, shape) + field(4, struct.pack(f"<{len(rows)}d", *rows))
+    plugin = field(9, field(1, field(1, b"histograms")))
+    return event_record(bytes([0x10, step]) + field(5, field(1, field(1, tag) + plugin + field(8, tensor))))
 
 
 class Case(unittest.TestCase):
@@ -131,7 +166,7 @@ class MadeHere(Case):
         self.assertGreater(found["peak_memory_bytes"], 1 << 20)
 
     def test_help(self):
-        for arguments in (["--help"], ["heatmap", "--help"], ["stats", "-h"], ["embed", "-h"]):
+        for arguments in (["--help"], ["heatmap", "--help"], ["stats", "-h"], ["embed", "-h"], ["events", "check", "-h"]):
             self.assertIn("Usage: layerscope", self.accepted(*arguments))
 
     def test_refusals(self):
@@ -176,6 +211,70 @@ class MadeHere(Case):
             done = subprocess.run([TOOL, "stats", str(self.x)], stdout=full, stderr=subprocess.PIPE, text=True)
         self.assertEqual(done.returncode, 2)
         self.assertEqual(done.stderr.count("\n"), 1)
+
+
+class Events(Case):
+    def setUp(self):
+        super().setUp()
+        self.run_folder = self.path("run")
+        (self.run_folder / "deep").mkdir(parents=True)
+        self.file = self.run_folder / "deep/events.out.tfevents.1700000000.host"
+
+    def check(self, content):
+        """Exit status and output of `events check`."""
+        self.file.write_bytes(content)
+        done = run("events", "check", self.run_folder)
+        self.assertEqual(done.stderr, "")
+        return done.returncode, done.stdout
+
+    def test_sound(self):
+        body = VERSION + scalar_record(b"loss", 0.5, 1) + scalar_record(b"loss", 0.25, 7)
+        body += histogram_record(b"w", [0, 1, 2, 1, 2, 3], 3)
+        status, output = self.check(body)
+        self.assertEqual((status, output), (0, f"{self.file}: sound, 4 records, 2 tags\n"))
+        listed = self.accepted("events", "LIST", self.file)
+        self.assertEqual(listed.splitlines()[0], f"{self.file}: 4 records, {len(body)} bytes")
+        self.assertEqual(listed.splitlines()[1:], ["  loss  scalars  2 values, steps 1 to 7", "  w  histograms  1 value, step 3"])
+        (found,) = json.loads(self.accepted("events", "list", self.run_folder, "--json"))
+        self.assertEqual([found[k] for k in ("records", "bytes", "torn_bytes", "problems")], [4, len(body), 0, []])
+        self.assertEqual(found["tags"][0], {"tag": "loss", "plugin": "scalars", "values": 2, "first_step": 1, "last_step": 7})
+
+    def test_unsound(self):
+        good = VERSION + scalar_record(b"loss", 0.5, 5)
+        damaged = bytearray(good + scalar_record(b"x", 1, 6))
+        damaged[len(VERSION) + 20] ^= 1
+        lost = bytearray(good)
+        lost[len(VERSION)] ^= 1
+        for content, saying in (
+            (good[:-1], f"the last {len(good) - len(VERSION) - 1} bytes are no complete record"),
+            (damaged, f"byte {len(VERSION)}: the data of a record has a wrong checksum"),
+            (lost, f"byte {len(VERSION)}: the length of a record has a wrong checksum"),
+            (scalar_record(b"loss", 1, 1), 'the first record has the version ""; expected "brain.Event:2"'),
+            (good + scalar_record(b"loss", 1, 4), '"loss" at step 4: after step 5'),
+            (good + histogram_record(b"loss", [0, 1, 2], 6), 'data of "histograms"; the tag is one of "scalars"'),
+            (VERSION + histogram_record(b"w", [0, 1, 2, 1, float("inf"), 1], 1), "a bucket from 1 to inf"),
+            (VERSION + event_record(b"\x2a\x05"), "a record with a broken Event message"),
+            (b"", "the file is empty"),
+        ):
+            status, output = self.check(bytes(content))
+            self.assertEqual(status, 1, msg=output)
+            self.assertIn(saying, output)
+            self.assertNotIn("sound", output)
+            self.assertIn(saying.replace('"', '\\"'), self.accepted("events", "list", "--json", self.run_folder))
+        # What is behind a damaged record is read all the same.
+        self.file.write_bytes(bytes(damaged))
+        self.assertIn("  x  scalars  1 value, step 6", self.accepted("events", "list", self.file))
+
+    def test_names_for_a_terminal(self):
+        self.file.write_bytes(VERSION + scalar_record(b"a\x1b[2J\n\xff", 1, 1))
+        self.assertIn("a?[2J?", run("events", "list", self.file).stdout)
+        json.loads(self.accepted("events", "list", self.file, "--json"))
+
+    def test_refusals(self):
+        self.refused("events")
+        self.refused("events", "list")
+        self.refused("events", "list", self.run_folder, saying="no event files")
+        self.refused("events", "check", self.path("missing"), saying="missing")
 
 
 class RealFiles(Case):

@@ -172,6 +172,7 @@ class EventLog : public std::enable_shared_from_this<EventLog> {
   bool closed_ = false;
   bool quit_ = false;       // write what there is, then end
   bool abandoned_ = false;  // time is up: what is not written has failed
+  bool busy_ = false;       // the thread is at work without the lock, perhaps for ever
   bool ended_ = true;       // there is no thread
   std::string disk_error_;
   std::thread thread_;

@@ -268,6 +268,7 @@ LAYERSCOPE_INLINE bool EventLog::add(EventSort sort, std::string_view tag, std::
       Entry entry;
       entry.bytes = std::move(record);
       entry.records = 1;
+      entry.sealed = true;
       queue_.push_back(std::move(entry));
       ++entries_begun_;
       count_in(queue_.back(), bytes, began);

@@ -122,6 +122,7 @@ LAYERSCOPE_INLINE void EventLog::open(const std::string& directory) {
   if (options_.purge_step) append_purge(entry.bytes, {now, *options_.purge_step});
   count_in(entry, static_cast<std::int64_t>(entry.bytes.size()), true);
   ended_ = false;
+  busy_ = true;  // until it has signed the lock
   try {
     thread_ = std::thread([log = shared_from_this()] { work(log); });
   } catch (const std::exception& error) {

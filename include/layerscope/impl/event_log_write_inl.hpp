@@ -94,6 +94,7 @@ LAYERSCOPE_INLINE void EventLog::finish(int failure) {
 
 LAYERSCOPE_INLINE void EventLog::loop() {
   Lock lock(mutex_);
+  busy_ = false;
   bool stuck = false;
   while (!abandoned_) {
     const Clock::time_point now = Clock::now();
@@ -102,7 +103,7 @@ LAYERSCOPE_INLINE void EventLog::loop() {
       continue;
     }
     if (!stuck) {
-      if (queue_.empty() && quit_) return;
+      if (queue_.empty() && quit_) break;
       if (queue_.empty()) {
         wake_.wait(lock);
         continue;
@@ -116,9 +117,11 @@ LAYERSCOPE_INLINE void EventLog::loop() {
       if (!queue_.empty()) flush_at_ = *event_deadline(options_.flush_seconds);
       rest_records_ = entry.records;
       rest_cost_ = entry.cost;
+      busy_ = true;
       lock.unlock();
       build(entry);
     } else {
+      busy_ = true;
       lock.unlock();
     }
     const int failure = write_rest();
@@ -128,9 +131,11 @@ LAYERSCOPE_INLINE void EventLog::loop() {
       told_ &= ~(1u << static_cast<unsigned>(Trouble::disk));  // a new one is news
     }
     lock.lock();
+    busy_ = false;
     stuck = failure != 0;
     finish(failure);
   }
+  busy_ = true;  // with closing the files
 }
 
 LAYERSCOPE_INLINE void EventLog::close_files() noexcept {
@@ -187,7 +192,7 @@ LAYERSCOPE_INLINE void EventLog::work(const std::shared_ptr<EventLog>& log) {
 LAYERSCOPE_INLINE bool EventLog::flush(std::optional<double> seconds) {
   const Deadline deadline = event_deadline(seconds);
   Lock lock(mutex_);
-  if (thread_.get_id() == std::this_thread::get_id()) return false;  // it cannot wait for itself
+  if (path_.empty() || thread_.get_id() == std::this_thread::get_id()) return false;  // it cannot wait for itself
   if (!queue_.empty()) queue_.back().sealed = true;
   const std::uint64_t up_to = entries_begun_;
   const std::uint64_t failures = disk_failures_;
@@ -218,6 +223,7 @@ LAYERSCOPE_INLINE RunCounts EventLog::close(std::optional<double> seconds) {
   retry_at_ = Clock::now();
   wake_.notify_one();
   changed_.notify_all();                                               // whoever waits for room need not
+  if (!thread_.joinable()) return counts_;                             // closed before, or never opened
   if (thread_.get_id() == std::this_thread::get_id()) return counts_;  // it is joined by a close() from outside
   bool in_time = wait_for_change(changed_, lock, deadline, [&] { return ended_; });
   if (!in_time) {
@@ -225,7 +231,9 @@ LAYERSCOPE_INLINE RunCounts EventLog::close(std::optional<double> seconds) {
     abandoned_ = true;
     queue_.clear();
     wake_.notify_one();
-    in_time = changed_.wait_for(lock, std::chrono::milliseconds(100), [&] { return ended_; });
+    do {  // a thread that is not at work, or is done with it soon, can still be joined
+      in_time = changed_.wait_for(lock, std::chrono::milliseconds(100), [&] { return ended_; });
+    } while (!in_time && !busy_);
   }
   std::thread thread = std::move(thread_);
   const RunCounts counts = counts_;
