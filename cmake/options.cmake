@@ -23,6 +23,7 @@ set(LAYERSCOPE_DATA_DIR "${default_data_dir}" CACHE PATH "Real data that tests, 
 set(LAYERSCOPE_TEST_MODE header_only CACHE STRING "Mode that the tests use the library in: header_only or compiled")
 set_property(CACHE LAYERSCOPE_TEST_MODE PROPERTY STRINGS header_only compiled)
 set(LAYERSCOPE_TEST_FILTER "" CACHE STRING "Regular expression: only unit tests whose path under tests/ matches are built")
+option(LAYERSCOPE_REQUIRE_ADAPTERS "Fail where the library of an adapter is missing, instead of leaving its test out" OFF)
 option(LAYERSCOPE_TEST_HEADERS "Compile every header alone as part of the build" OFF)
 option(LAYERSCOPE_TEST_PROJECT "Run the checks of the project as a whole: hygiene, consumers, examples" ON)
 

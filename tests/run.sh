@@ -25,7 +25,8 @@ available() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
 
 install_packages() {
   local wanted=(g++ cmake ninja-build pkg-config git python3 libeigen3-dev nlohmann-json3-dev libstb-dev catch2
-    zlib1g-dev libdeflate-dev libcli11-dev libbenchmark-dev clang-format-14)
+    zlib1g-dev libdeflate-dev libcli11-dev libbenchmark-dev clang-format-14
+    libopencv-core-dev libxtensor-dev libarmadillo-dev libdlib-dev libdlpack-dev)
   if [ "$torch" != 0 ]; then wanted+=(libtorch-dev); fi
   local missing=() package
   for package in "${wanted[@]}"; do installed "$package" || missing+=("$package"); done
@@ -134,10 +135,12 @@ keep_going=()
 if [ ${#generator[@]} -gt 0 ]; then keep_going=(-k 0); fi
 with_torch=AUTO
 if [ "$torch" = 0 ]; then with_torch=OFF; fi
+adapters=OFF
+if [ "${CI:-}" = true ]; then adapters=ON; fi
 
 stage gcc "g++, header-only, with libtorch, and the checks of the project as a whole" \
   -DCMAKE_CXX_FLAGS=-O1 -DLAYERSCOPE_TEST_MODE=header_only -DLAYERSCOPE_WITH_TORCH=$with_torch \
-  -DLAYERSCOPE_TEST_HEADERS=ON -DLAYERSCOPE_BUILD_BENCHMARKS=OFF
+  -DLAYERSCOPE_TEST_HEADERS=ON -DLAYERSCOPE_REQUIRE_ADAPTERS=$adapters -DLAYERSCOPE_BUILD_BENCHMARKS=OFF
 
 for_clang=(-DCMAKE_CXX_COMPILER="$clang" -DLAYERSCOPE_TEST_MODE=compiled -DLAYERSCOPE_WITH_TORCH=OFF)
 alone=(-DLAYERSCOPE_TEST_PROJECT=OFF -DLAYERSCOPE_BUILD_EXAMPLES=OFF -DLAYERSCOPE_BUILD_TOOLS=OFF)

@@ -1,7 +1,7 @@
 """Wrong uses stop the compiler, with words that help. Each source compiles as it stands and must not once WRONG is
 defined; the message must hold the text of each `// expected:` line (compilers that differ: `one | other`) and stay short.
 
-Usage: check.py <project root> <compiler> <source>
+Usage: check.py <project root> <compiler> <source> [-isystem…]
 """
 
 import re
@@ -15,7 +15,8 @@ LONGEST_MESSAGE = 40  # lines; a static_assert costs about ten, a pile of overlo
 def main():
     root, compiler, source = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
     expected = re.findall(r"^// expected: (.+)$", source.read_text(encoding="utf-8"), re.MULTILINE)
-    command = [compiler, "-std=c++20", "-fsyntax-only", "-DLAYERSCOPE_COMPILED", f"-I{root / 'include'}", str(source)]
+    command = [compiler, "-std=c++20", "-fsyntax-only", "-DLAYERSCOPE_COMPILED", f"-I{root / 'include'}"]
+    command += [*sys.argv[4:], str(source)]
     right = subprocess.run(command, capture_output=True, text=True, check=False)
     wrong = subprocess.run([*command, "-DWRONG"], capture_output=True, text=True, check=False)
 

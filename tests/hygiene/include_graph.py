@@ -58,6 +58,7 @@ FOREIGN = [
     ("opencv2/*", ["layerscope/adapters/opencv*.hpp"]),
     ("xtensor*", ["layerscope/adapters/xtensor*.hpp"]),
     ("armadillo", ["layerscope/adapters/armadillo*.hpp"]),
+    ("dlib/*", ["layerscope/adapters/dlib*.hpp"]),
     ("mdspan", ["layerscope/adapters/mdspan*.hpp"]),
     ("dlpack/*", ["layerscope/adapters/dlpack*.hpp"]),
     ("mpi.h", ["layerscope/adapters/mpi*.hpp"]),

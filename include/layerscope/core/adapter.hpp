@@ -50,6 +50,10 @@ struct adapter<AnyView> {
 
 namespace detail {
 
+/// False, for the static_assert of a specialisation that is there to say why a type has no view.
+template <class X>
+inline constexpr bool never = false;
+
 template <class X>
 inline constexpr bool borrows = false;
 template <class X>
@@ -62,8 +66,8 @@ template <class X>
 constexpr void require_adapter() {
   static_assert(
       Adaptable<X>,
-      "layerscope: no adapter for this type. Include the header of its library (<layerscope/adapters/std.hpp>, "
-      "<layerscope/adapters/eigen.hpp>, <layerscope/adapters/torch.hpp>), or specialise layerscope::adapter<X> "
+      "layerscope: no adapter for this type. Include the header of its library (<layerscope/adapters/X.hpp>, X being "
+      "std, eigen, torch, dlpack, opencv, xtensor, armadillo, mdspan, dlib), or specialise layerscope::adapter<X> "
       "as <layerscope/core/adapter.hpp> shows.");
 }
 
