@@ -37,9 +37,9 @@ std::vector<Image> event_images(const AnyView& pixels);
 std::string markdown_table(const Table& table);
 
 void append_histogram(std::string& out, const EventStamp& stamp, std::string_view tag, const EventHistogram& histogram);
-/// PNG files of pictures whose first has these sides.
-void append_images(std::string& out, const EventStamp& stamp, std::string_view tag, std::int64_t width,
-                   std::int64_t height, std::span<const std::vector<std::uint8_t>> files);
+/// PNG files of pictures whose first has these sides, into an empty `out`; a single one is not copied.
+void append_images(EventBytes& out, const EventStamp& stamp, std::string_view tag, std::int64_t width,
+                   std::int64_t height, std::span<std::vector<std::uint8_t>> files);
 void append_text(std::string& out, const EventStamp& stamp, std::string_view tag, std::string_view text);
 /// HParamsPluginData for the beginning and the end of a session, and the value that carries either.
 std::string hparams_start(std::span<const HParam> hparams, double wall_time);

@@ -189,21 +189,23 @@ LAYERSCOPE_INLINE void append_histogram(std::string& out, const EventStamp& stam
   });
 }
 
-LAYERSCOPE_INLINE void append_images(std::string& out, const EventStamp& stamp, std::string_view tag,
-                                     std::int64_t width, std::int64_t height,
-                                     std::span<const std::vector<std::uint8_t>> files) {
-  std::size_t bytes = tag.size() + 256;
-  for (const std::vector<std::uint8_t>& file : files) bytes += file.size() + 16;
-  out.reserve(out.size() + bytes);
+LAYERSCOPE_INLINE void append_images(EventBytes& out, const EventStamp& stamp, std::string_view tag, std::int64_t width,
+                                     std::int64_t height, std::span<std::vector<std::uint8_t>> files) {
   const std::array<std::int64_t, 1> shape{static_cast<std::int64_t>(files.size()) + 2};
-  append_tensor(out, stamp, tag, "images", DataClass::blobs, {}, [&](auto& tensor) {
-    write_tensor_head(tensor, TensorType::string, shape);
-    tensor.bytes(8, to_text(width));
-    tensor.bytes(8, to_text(height));
-    for (const std::vector<std::uint8_t>& file : files) {
-      tensor.bytes(8, std::string_view(reinterpret_cast<const char*>(file.data()), file.size()));
-    }
-  });
+  const auto text_of = [](const std::vector<std::uint8_t>& file) {
+    return std::string_view(reinterpret_cast<const char*>(file.data()), file.size());
+  };
+  const auto append = [&](auto& into, std::span<const std::vector<std::uint8_t>> strings) {
+    append_tensor(into, stamp, tag, "images", DataClass::blobs, {}, [&](auto& tensor) {
+      write_tensor_head(tensor, TensorType::string, shape);
+      tensor.bytes(8, to_text(width));
+      tensor.bytes(8, to_text(height));
+      for (const std::vector<std::uint8_t>& file : strings) tensor.bytes(8, text_of(file));
+    });
+  };
+  if (files.size() != 1) return append(out.head, files);
+  out.blob = std::move(files[0]);
+  append(out, {&out.blob, 1});
 }
 
 LAYERSCOPE_INLINE void append_text(std::string& out, const EventStamp& stamp, std::string_view tag,

@@ -3,6 +3,8 @@
 // disk.
 #pragma once
 
+#include <layerscope/core/tensor.hpp>
+#include <layerscope/impl/buffer_pool.hpp>
 #include <layerscope/impl/event_record.hpp>
 #include <layerscope/impl/thread_inl.hpp>
 #include <layerscope/sinks/tensorboard.hpp>
@@ -71,11 +73,18 @@ class EventLog : public std::enable_shared_from_this<EventLog> {
 
   // event_log_inl.hpp: the callers' side.
   bool scalar(std::string_view tag, double value, std::int64_t step);
-  /// A value whose record `make` appends, at once or, for defer(), on the writer's thread; what it owns takes `bytes`
-  /// of the queue until then.
+  /// A value whose record `make` appends.
   using Make = std::function<void(std::string& out, const EventStamp& stamp, std::string_view tag)>;
   bool add(EventSort sort, std::string_view tag, std::int64_t step, const Make& make);
-  bool defer(EventSort sort, std::string_view tag, std::int64_t step, std::int64_t bytes, Make make);
+  /// A value whose record `make` writes into an empty `out`, later and on the writer's thread; what it owns takes
+  /// `bytes` of the queue until then.
+  using MakeLater = std::function<void(EventBytes& out, const EventStamp& stamp, std::string_view tag)>;
+  bool defer(EventSort sort, std::string_view tag, std::int64_t step, std::int64_t bytes, MakeLater make);
+  /// Whether defer() would drop a value of this size for want of room, which is then counted and told: before anything
+  /// is copied for it.
+  bool turns_away(std::string_view tag, std::int64_t bytes);
+  /// A copy of the elements, in memory that is used again.
+  Tensor hold(const AnyView& view);
   /// The record that close() appends. Throws Error(invalid_argument) for a second one.
   void at_end(std::function<void(std::string& out)> make);
 
@@ -102,7 +111,7 @@ class EventLog : public std::enable_shared_from_this<EventLog> {
   struct Entry {
     std::string bytes;          // whole records
     std::uint64_t records = 0;  // values among them
-    Make make;                  // or what makes one
+    MakeLater make;             // or what makes one
     EventStamp stamp{};
     std::string tag{};
     std::int64_t cost = 0;  // within queue_bytes
@@ -145,6 +154,7 @@ class EventLog : public std::enable_shared_from_this<EventLog> {
 
   const TensorBoardOptions options_;
   const FileOperations& operations_;
+  const std::shared_ptr<BufferPool> pool_;
   const int generation_;
   std::atomic<bool> fork_told_{false};
   std::atomic<unsigned> told_{0};  // a bit for each Trouble
@@ -178,7 +188,7 @@ class EventLog : public std::enable_shared_from_this<EventLog> {
   std::thread thread_;
 
   // Touched by the writer alone.
-  std::string rest_;  // records of which `written_` bytes are out; a cut one is completed, never begun again
+  EventBytes rest_;  // records of which `written_` bytes are out; a cut one is completed, never begun again
   std::size_t written_ = 0;
   std::uint64_t rest_records_ = 0;
   std::int64_t rest_cost_ = 0;

@@ -73,6 +73,7 @@ LAYERSCOPE_INLINE std::string clean_text(std::string_view text) {
 LAYERSCOPE_INLINE EventLog::EventLog(TensorBoardOptions options)
     : options_(std::move(options)),
       operations_(options_.operations != nullptr ? *options_.operations : posix_file_operations()),
+      pool_(std::make_shared<BufferPool>(options_.queue_bytes)),
       generation_(fork_generation()) {}
 
 LAYERSCOPE_INLINE EventLog::~EventLog() {
@@ -198,6 +199,39 @@ LAYERSCOPE_INLINE bool EventLog::refuse_full(Lock& lock, std::string_view tag, s
   return false;
 }
 
+LAYERSCOPE_INLINE bool EventLog::turns_away(std::string_view tag, std::int64_t bytes) {
+  Lock lock(mutex_);
+  if (closed_ || ended_) return false;  // for a reason of its own
+  const std::int64_t waiting = options_.overflow == Overflow::drop_newest ? queued_bytes_ : 0;
+  if (waiting + bytes <= options_.queue_bytes) return false;
+  ++counts_.submitted;
+  ++counts_.in_flight;
+  refuse_full(lock, tag, bytes);
+  return true;
+}
+
+LAYERSCOPE_INLINE Tensor EventLog::hold(const AnyView& view) {
+  const std::size_t size = byte_count(view.dtype(), view.shape());
+  auto reserved = static_cast<std::int64_t>(size);
+  pool_->reserve(reserved);
+  std::vector<std::shared_ptr<std::byte>> buffers;
+  std::shared_ptr<std::byte> storage;
+  try {
+    pool_->take({&size, 1}, reserved, buffers);
+    std::byte* const bytes = buffers[0].get();
+    auto back = [pool = pool_, reserved, buffer = std::move(buffers[0])](std::byte*) mutable {
+      pool->release(std::exchange(reserved, 0));  // first, so that there is room for the buffer
+      buffer.reset();
+    };
+    storage = std::shared_ptr<std::byte>(bytes, back);
+  } catch (...) {
+    if (buffers.empty()) pool_->release(reserved);
+    throw;
+  }
+  convert_into(view, view.dtype(), storage.get());
+  return {view.dtype(), view.shape(), std::move(storage)};
+}
+
 LAYERSCOPE_INLINE bool EventLog::refuse_memory(Lock& lock) {
   settle(1, &RunCounts::dropped);
   lock.unlock();
@@ -280,7 +314,7 @@ LAYERSCOPE_INLINE bool EventLog::add(EventSort sort, std::string_view tag, std::
 }
 
 LAYERSCOPE_INLINE bool EventLog::defer(EventSort sort, std::string_view tag, std::int64_t step, std::int64_t bytes,
-                                       Make make) {
+                                       MakeLater make) {
   const EventStamp stamp{wall_time_now(), step};
   Lock lock(mutex_);
   const TagState* const state = admit(lock, sort, tag, step);

@@ -37,10 +37,10 @@ LAYERSCOPE_INLINE bool EventLog::due(Clock::time_point now) const {
 
 /// Makes the records of an entry the next to be written. A function that fails costs its one value.
 LAYERSCOPE_INLINE void EventLog::build(Entry& entry) {
-  rest_.clear();
+  rest_ = {};
   written_ = 0;
   if (!entry.make) {
-    rest_ = std::move(entry.bytes);
+    rest_.head = std::move(entry.bytes);
     return;
   }
   std::string message;
@@ -53,20 +53,27 @@ LAYERSCOPE_INLINE void EventLog::build(Entry& entry) {
   } catch (...) {
     message = "threw something that is not a std::exception";
   }
-  rest_.clear();
+  rest_ = {};
   report(Trouble::refused, "\"" + entry.tag + "\" at step " + to_text(entry.stamp.step) + ": " + message);
 }
 
 /// Writes what is left of the records; 0, or errno. What is out stays out, so that a cut record is completed later.
 LAYERSCOPE_INLINE int EventLog::write_rest() noexcept {
   constexpr std::size_t largest = std::size_t{1} << 30;  // some systems refuse INT_MAX bytes and more in one call
-  while (written_ < rest_.size()) {
-    const std::ptrdiff_t done = operations_.write(operations_.context, descriptor_, rest_.data() + written_,
-                                                  (std::min)(rest_.size() - written_, largest));
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return errno;
-    if (done == 0) return EIO;
-    written_ += static_cast<std::size_t>(done);
+  std::size_t begin = 0;
+  const std::string_view blob(reinterpret_cast<const char*>(rest_.blob.data()), rest_.blob.size());
+  for (const std::string_view piece : {std::string_view(rest_.head), blob, std::string_view(rest_.tail)}) {
+    const std::size_t end = begin + piece.size();
+    while (written_ < end) {
+      const std::string_view left = piece.substr(written_ - begin);
+      const std::ptrdiff_t done =
+          operations_.write(operations_.context, descriptor_, left.data(), (std::min)(left.size(), largest));
+      if (done < 0 && errno == EINTR) continue;
+      if (done < 0) return errno;
+      if (done == 0) return EIO;
+      written_ += static_cast<std::size_t>(done);
+    }
+    begin = end;
   }
   return 0;
 }
@@ -81,10 +88,10 @@ LAYERSCOPE_INLINE void EventLog::finish(int failure) {
   } else {
     retry_seconds_ = 0;
     disk_error_.clear();
-    settle(rest_records_, rest_.empty() && rest_records_ > 0 ? &RunCounts::failed : &RunCounts::written);
+    settle(rest_records_, rest_.size() == 0 && rest_records_ > 0 ? &RunCounts::failed : &RunCounts::written);
     queued_bytes_ -= rest_cost_;
     ++entries_done_;
-    rest_.clear();
+    rest_ = {};
     written_ = 0;
     rest_records_ = 0;
     rest_cost_ = 0;

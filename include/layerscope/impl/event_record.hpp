@@ -9,13 +9,16 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace layerscope::inline LAYERSCOPE_ABI::detail {
 
 /// Checksums of records are masked, since they are stored beside the data that they cover (RecordIO's rule).
-inline std::uint32_t masked_crc32c(const void* data, std::size_t size) noexcept {
-  const std::uint32_t crc = crc32c(data, size);
+inline std::uint32_t mask_crc32c(std::uint32_t crc) noexcept {
   return (crc >> 15 | crc << 17) + 0xA282EAD8u;
+}
+inline std::uint32_t masked_crc32c(const void* data, std::size_t size) noexcept {
+  return mask_crc32c(crc32c(data, size));
 }
 
 inline constexpr std::size_t record_header = 12;  // u64 length, u32 masked crc of it
@@ -48,14 +51,52 @@ void append_record(std::string& out, const Body& body) {
   store_little_endian(data + size, masked_crc32c(data, size));
 }
 
+/// Records, of which the last may have a large piece that is not copied into the text.
+struct EventBytes {
+  std::string head;
+  std::vector<std::uint8_t> blob;
+  std::string tail;  ///< what follows the blob
+  std::size_t size() const noexcept { return head.size() + blob.size() + tail.size(); }
+};
+
+/// A message around a blob that it has as one of its strings.
+struct ProtoAround {
+  EventBytes& out;
+  bool behind = false;
+  void put(char byte) { (behind ? out.tail : out.head) += byte; }
+  void put(std::string_view bytes) {
+    if (!bytes.empty() && bytes.data() == reinterpret_cast<const char*>(out.blob.data())) {
+      behind = true;
+    } else {
+      (behind ? out.tail : out.head) += bytes;
+    }
+  }
+};
+
+/// Makes `out`, which has nothing but a blob, a record whose data `body` writes, out.blob among it.
+template <class Body>
+void append_record(EventBytes& out, const Body& body) {
+  out.head.append(record_header, '\0');
+  ProtoAround around{out};
+  ProtoWriter<ProtoAround> writer(around);
+  body(writer);
+  store_little_endian(out.head.data(), std::uint64_t{out.size() - record_header});
+  store_little_endian(out.head.data() + 8, masked_crc32c(out.head.data(), 8));
+  std::uint32_t crc = crc32c(out.head.data() + record_header, out.head.size() - record_header);
+  crc = crc32c(out.blob.data(), out.blob.size(), crc);
+  crc = mask_crc32c(crc32c(out.tail.data(), out.tail.size(), crc));
+  out.tail.append(record_footer, '\0');
+  store_little_endian(out.tail.data() + out.tail.size() - record_footer, crc);
+}
+
 /// When something happened.
 struct EventStamp {
   double wall_time = 0;  ///< seconds since 1970
   std::int64_t step = 0;
 };
 
-template <class Body>
-void append_event(std::string& out, const EventStamp& stamp, const Body& body) {
+template <class Out, class Body>
+void append_event(Out& out, const EventStamp& stamp, const Body& body) {
   append_record(out, [&](auto& event) {
     event.real(1, stamp.wall_time);
     if (stamp.step != 0) event.integer(2, stamp.step);
@@ -91,8 +132,8 @@ inline void append_scalar(std::string& out, const EventStamp& stamp, std::string
 enum class DataClass : std::uint8_t { scalar = 1, tensor = 2, blobs = 3 };
 
 /// A value of a plugin, with its metadata each time, so that no value depends on an earlier one that was dropped.
-template <class Body>
-void append_tensor(std::string& out, const EventStamp& stamp, std::string_view tag, std::string_view plugin,
+template <class Out, class Body>
+void append_tensor(Out& out, const EventStamp& stamp, std::string_view tag, std::string_view plugin,
                    DataClass data_class, std::string_view content, const Body& tensor_body) {
   append_event(out, stamp, [&](auto& event) {
     event.message(5, [&](auto& summary) {

@@ -40,7 +40,7 @@ inline std::int64_t event_bytes(const Image& image) {
 }
 
 /// Compresses pictures and appends them as one value. `images` has one at least.
-inline void append_pictures(std::string& out, const EventStamp& stamp, std::string_view tag,
+inline void append_pictures(EventBytes& out, const EventStamp& stamp, std::string_view tag,
                             std::span<const Image> images, const PngOptions& png) {
   std::vector<std::vector<std::uint8_t>> files;
   for (const Image& image : images) files.push_back(encode_png(image, png));
@@ -58,7 +58,7 @@ inline bool defer_images(EventLog& log, std::string_view tag, std::vector<Image>
   auto held = std::make_shared<const std::vector<Image>>(std::move(images));
   return log.defer(
       EventSort::image, tag, step, bytes,
-      [held = std::move(held), png = log.png()](std::string& out, const EventStamp& stamp, std::string_view shown) {
+      [held = std::move(held), png = log.png()](EventBytes& out, const EventStamp& stamp, std::string_view shown) {
         append_pictures(out, stamp, shown, *held, png);
       });
 }
@@ -69,11 +69,12 @@ inline bool defer_pixels(EventLog& log, std::string_view tag, const TensorRef& p
   check_event_images(shape, DType::u8, axes);  // before anything is copied from a device
   const AnyView read = pixels.read();
   check_event_images(shape, read.dtype(), axes);
-  Tensor held = copy(read);
-  const auto bytes = static_cast<std::int64_t>(held.bytes()) + 256;
+  const auto bytes = static_cast<std::int64_t>(byte_count(read.dtype(), shape)) + 256;
+  if (log.turns_away(tag, bytes)) return false;
+  Tensor held = log.hold(read);
   return log.defer(
       EventSort::image, tag, step, bytes,
-      [held = std::move(held), png = log.png()](std::string& out, const EventStamp& stamp, std::string_view shown) {
+      [held = std::move(held), png = log.png()](EventBytes& out, const EventStamp& stamp, std::string_view shown) {
         append_pictures(out, stamp, shown, event_images(held.view()), png);
       });
 }
@@ -142,8 +143,8 @@ LAYERSCOPE_INLINE bool TensorBoard::figure(std::string_view tag, Picture picture
     if (!picture) throw Error(ErrorCode::empty, "figure: no picture; expected one");
     constexpr std::int64_t guess = std::int64_t{1} << 20;  // what it holds is not known
     return log.defer(detail::EventSort::image, tag, step, guess,
-                     [picture = std::move(picture), png = log.png()](std::string& out, const detail::EventStamp& stamp,
-                                                                     std::string_view shown) {
+                     [picture = std::move(picture), png = log.png()](
+                         detail::EventBytes& out, const detail::EventStamp& stamp, std::string_view shown) {
                        detail::append_pictures(out, stamp, shown, {&picture.get(), 1}, png);
                      });
   });
@@ -155,15 +156,17 @@ LAYERSCOPE_INLINE bool TensorBoard::histogram(std::string_view tag, const Tensor
     if (bins < 1 || bins > 65536) {
       throw Error(ErrorCode::invalid_argument, "histogram: bins " + to_text(bins) + "; expected 1 to 65536");
     }
-    Tensor held = copy(values.read());
-    const auto bytes = static_cast<std::int64_t>(held.bytes()) + 256;
+    const AnyView read = values.read();
+    const auto bytes = static_cast<std::int64_t>(byte_count(read.dtype(), read.shape())) + 256;
+    if (log.turns_away(tag, bytes)) return false;
+    Tensor held = log.hold(read);
     return log.defer(detail::EventSort::histogram, tag, step, bytes,
                      [held = std::move(held), bins, non_finite = std::string(tag) + "/non_finite"](
-                         std::string& out, const detail::EventStamp& stamp, std::string_view shown) {
+                         detail::EventBytes& out, const detail::EventStamp& stamp, std::string_view shown) {
                        const detail::EventHistogram counted = detail::event_histogram(held.view(), bins);
-                       detail::append_histogram(out, stamp, shown, counted);
+                       detail::append_histogram(out.head, stamp, shown, counted);
                        if (counted.non_finite == 0) return;
-                       detail::append_scalar(out, stamp, detail::clean_tag(non_finite),
+                       detail::append_scalar(out.head, stamp, detail::clean_tag(non_finite),
                                              static_cast<float>(counted.non_finite));
                      });
   });

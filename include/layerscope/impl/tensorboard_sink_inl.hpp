@@ -11,7 +11,7 @@
 #include <bit>
 #include <cmath>
 #include <map>
-#include <new>
+#include <memory>
 #include <optional>
 #include <set>
 #include <utility>
@@ -58,12 +58,20 @@ struct TensorBoardSink::State {
     }
 
     void images(const std::string& part, std::span<const Image> pictures) {
-      std::vector<std::vector<std::uint8_t>> files;
-      for (const Image& picture : pictures) files.push_back(encode_png(picture, state.log->png()));
-      add(detail::EventSort::image, tag(part),
-          [&](std::string& out, const detail::EventStamp& stamp, std::string_view shown_tag) {
-            detail::append_images(out, stamp, shown_tag, pictures.front().width, pictures.front().height, files);
-          });
+      const auto files = std::make_shared<std::vector<std::vector<std::uint8_t>>>();
+      std::int64_t bytes = 0;
+      for (const Image& picture : pictures) {
+        files->push_back(encode_png(picture, state.log->png()));
+        bytes += static_cast<std::int64_t>(files->back().size()) + 256;
+      }
+      ++shown;
+      const bool taken =
+          state.log->defer(detail::EventSort::image, tag(part), artifact.step, bytes,
+                           [files, width = pictures.front().width, height = pictures.front().height](
+                               detail::EventBytes& out, const detail::EventStamp& stamp, std::string_view shown_tag) {
+                             detail::append_images(out, stamp, shown_tag, width, height, *files);
+                           });
+      if (!taken) ++lost;
     }
 
     void text(const std::string& part, const std::string& words) {
