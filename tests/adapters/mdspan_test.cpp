@@ -19,6 +19,7 @@
 #include <mdspan>
 #endif
 #if __has_include(<cuda/std/mdspan>)
+#include <cuda/std/array>
 #include <cuda/std/mdspan>
 #endif
 
@@ -42,6 +43,8 @@ namespace {
     using stride = space::layout_stride;                 \
     template <class T>                                   \
     using default_accessor = space::default_accessor<T>; \
+    template <class T, std::size_t n>                    \
+    using array = space::array<T, n>;                    \
   }
 API(Mini, mini);
 #define APIS Mini
@@ -94,7 +97,7 @@ void check_layouts() {
   CHECK(ls::view(Padded(m.data(), extents)).strides() == ls::Strides{1, 8, 32});
   using Strided = typename Api::template mdspan<T, E, typename Api::stride>;
   using Map = typename Strided::mapping_type;
-  check(Strided(m.data() + 1, Map(extents, std::array<int, 3>{50, 2, 9})), {3, 4, 5});
+  check(Strided(m.data() + 1, Map(extents, typename Api::template array<int, 3>{50, 2, 9})), {3, 4, 5});
 }
 
 /// All rows are the first one.

@@ -27,12 +27,19 @@ T pattern(std::size_t i) {
   }
 }
 
+/// The copy of `view` has the type, the shape and the bits of `plain`.
+inline void check_same(const layerscope::AnyView& view, const layerscope::Tensor& plain) {
+  REQUIRE(view.dtype() == plain.dtype());
+  REQUIRE(view.shape() == plain.shape());
+  const layerscope::Tensor copy = layerscope::copy(view);
+  CHECK(copy.bytes() == plain.bytes());
+  CHECK(std::memcmp(copy.raw(), plain.raw(), plain.bytes()) == 0);
+}
+
 /// The copy of `view` has this shape and, bit by bit, the elements at(index); at() takes a Dims of one index an axis.
 template <class T, class F>
 void check_copy(const layerscope::AnyView& view, const layerscope::Shape& shape, F at) {
-  REQUIRE(view.dtype() == layerscope::dtype_of<T>);
-  REQUIRE(view.shape() == shape);
-  layerscope::Tensor plain(view.dtype(), shape);
+  layerscope::Tensor plain(layerscope::dtype_of<T>, shape);
   std::byte* out = plain.mutable_raw();
   layerscope::Dims index = shape;
   for (int axis = 0; axis < shape.rank(); ++axis) index[axis] = 0;
@@ -42,9 +49,7 @@ void check_copy(const layerscope::AnyView& view, const layerscope::Shape& shape,
     std::memcpy(out, &value, sizeof value);
     for (int axis = shape.rank() - 1; axis >= 0 && ++index[axis] == shape[axis]; --axis) index[axis] = 0;
   }
-  const layerscope::Tensor copy = layerscope::copy(view);
-  CHECK(copy.bytes() == plain.bytes());
-  CHECK(std::memcmp(copy.raw(), plain.raw(), plain.bytes()) == 0);
+  check_same(view, plain);
 }
 
 /// What an object of the library gives: a view that reads in place, of memory that starts at `data`.

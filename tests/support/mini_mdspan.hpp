@@ -8,6 +8,8 @@
 
 namespace mini {
 
+using std::array;
+
 template <class Index, std::size_t n>
 class dextents {
  public:
