@@ -8,6 +8,8 @@
 #include <layerscope/impl/fan_out_inl.hpp>
 #include <layerscope/impl/memory_sink_inl.hpp>
 #include <layerscope/impl/png_sink_inl.hpp>
+#include <layerscope/impl/projector_inl.hpp>
+#include <layerscope/impl/projector_sink_inl.hpp>
 #include <layerscope/impl/sink_inl.hpp>
 #include <layerscope/impl/tensorboard_inl.hpp>
 #include <layerscope/impl/tensorboard_sink_inl.hpp>

@@ -25,12 +25,15 @@ available() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
 
 install_packages() {
   local wanted=(g++ cmake ninja-build pkg-config git python3 libeigen3-dev nlohmann-json3-dev libstb-dev catch2
-    zlib1g-dev libdeflate-dev libcli11-dev libbenchmark-dev clang-format-14
+    zlib1g-dev libdeflate-dev libcli11-dev libbenchmark-dev clang-format-14 python3-venv
     libopencv-core-dev libxtensor-dev libarmadillo-dev libdlib-dev libdlpack-dev)
   if [ "$torch" != 0 ]; then wanted+=(libtorch-dev); fi
   local missing=() package
   for package in "${wanted[@]}"; do installed "$package" || missing+=("$package"); done
   if ! command -v clang++-14 clang++ >/dev/null; then missing+=(clang-14); fi
+  if ! command -v node >/dev/null; then missing+=(nodejs); fi
+  if ! command -v npm >/dev/null; then missing+=(npm); fi
+  if ! command -v chromium chromium-browser google-chrome >/dev/null; then missing+=(chromium); fi
   if [ ${#missing[@]} -eq 0 ]; then return; fi
 
   as_root apt-get update -qq

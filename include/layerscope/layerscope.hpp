@@ -60,6 +60,7 @@
 #include <layerscope/algorithms/quantile_sketch.hpp>
 #include <layerscope/algorithms/resample.hpp>
 #include <layerscope/algorithms/scatter.hpp>
+#include <layerscope/algorithms/sprite_sheet.hpp>
 #include <layerscope/algorithms/statistics.hpp>
 #include <layerscope/algorithms/text.hpp>
 
@@ -70,6 +71,7 @@
 #include <layerscope/sinks/memory.hpp>
 #include <layerscope/sinks/null.hpp>
 #include <layerscope/sinks/png.hpp>
+#include <layerscope/sinks/projector.hpp>
 #include <layerscope/sinks/sink.hpp>
 #include <layerscope/sinks/tensorboard.hpp>
 #include <layerscope/sinks/tensorboard_sink.hpp>

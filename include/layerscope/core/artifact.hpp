@@ -54,12 +54,23 @@ struct Table {
   std::vector<Column> columns;
 };
 
+/// Thumbnails of equal size, row by row from the top left in a square grid.
+struct Sprites {
+  Picture sheet;            ///< none, or the whole grid
+  std::int64_t width = 0;   ///< of one thumbnail, in pixels
+  std::int64_t height = 0;  ///< the same
+};
+
 /// Points in the plane or in space.
 struct Points {
   Tensor coordinates;                    ///< [n, 2] or [n, 3], float32 or float64
   std::vector<std::int64_t> labels;      ///< empty, or one class a point
   std::vector<std::string> class_names;  ///< empty, or a name for each class from 0
   std::vector<std::int64_t> ids;         ///< empty, or which sample each point is, the same over steps
+
+  // What the points stand for, only where a sink takes it (Sink::takes_inputs); run directories do not.
+  Tensor rows{};      ///< empty, or [n, d], float32 or float64
+  Sprites sprites{};  ///< none, or one thumbnail a point
 };
 
 /// Nodes and directed edges: the architecture of a model.

@@ -6,6 +6,7 @@
 #include <layerscope/impl/exception_text_inl.hpp>
 #include <layerscope/sinks/fan_out.hpp>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -37,6 +38,10 @@ LAYERSCOPE_INLINE FanOut::FanOut(std::vector<std::shared_ptr<Sink>> sinks) : sin
   for (std::size_t i = 0; i < sinks_.size(); ++i) {
     if (sinks_[i] == nullptr) throw Error(ErrorCode::invalid_argument, "fan-out: sink " + to_text(i) + " is null");
   }
+}
+
+LAYERSCOPE_INLINE bool FanOut::takes_inputs() const noexcept {
+  return std::any_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return sink->takes_inputs(); });
 }
 
 LAYERSCOPE_INLINE void FanOut::do_write(const Artifact& artifact) {

@@ -16,6 +16,8 @@ class FanOut final : public Sink {
   /// Throws Error(invalid_argument) for a null sink.
   explicit FanOut(std::vector<std::shared_ptr<Sink>> sinks);
 
+  bool takes_inputs() const noexcept override;
+
  private:
   void do_write(const Artifact& artifact) override;
   void do_flush() override;

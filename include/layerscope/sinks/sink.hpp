@@ -40,6 +40,10 @@ class Sink {
   /// Tells how the run stands; the recorder calls it before flush().
   void report(const RunCounts& counts);
 
+  /// Whether it takes what embeddings were made of (Points::rows and Points::sprites), which costs copies that nobody
+  /// else needs. Default: no.
+  virtual bool takes_inputs() const noexcept { return false; }
+
   /// Artifacts taken and refused so far.
   std::uint64_t written() const noexcept;
   std::uint64_t failed() const noexcept;
