@@ -3,6 +3,7 @@
 //   layerscope heatmap IN [--layout NCHW] --out X.png
 //   layerscope stats IN
 //   layerscope embed IN [--labels L] --out Y.npy --png P.png --report R.json
+//   layerscope export --format projector|tensorboard IN ... --out DIR
 //   layerscope events list RUN
 //   layerscope events check RUN
 //
@@ -20,6 +21,7 @@
 
 #include "tool/embed.hpp"
 #include "tool/events.hpp"
+#include "tool/export.hpp"
 #include "tool/heatmap.hpp"
 #include "tool/stats.hpp"
 
@@ -61,6 +63,21 @@ int run(int argc, char** argv) {
   embed_command->add_option("--png", embed.png, "Write a picture of the points");
   embed_command->add_option("--report", embed.report, "Write seconds, memory and explained variance, JSON");
   embed_command->callback([&embed] { tool::embed(embed); });
+
+  tool::ExportArguments exported;
+  CLI::App* const export_command =
+      app.add_subcommand("export", "Write tensors, or a recorded run, for the Embedding Projector or TensorBoard");
+  export_command->add_option("IN", exported.in, "Tensors, whose rows become points, or one run directory")->required();
+  export_command
+      ->add_option("--format", exported.format,
+                   "projector: points for the page alone; tensorboard: a log directory, with all else a run holds")
+      ->required();
+  export_command->add_option("--labels", exported.labels, "Integer class of each row, a tensor as IN");
+  export_command->add_option("--metadata", exported.metadata, "TSV file with a line a row; a header if it has tabs");
+  export_command->add_option("--sprite", exported.sprite, "Image of each row, a tensor of axes NHW or NCHW");
+  export_command->add_flag("--bytes", exported.bytes, "Tensors as float32 in place of text, for the page alone");
+  export_command->add_option("--out", exported.out, "Directory to write")->required();
+  export_command->callback([&exported] { tool::export_tensor(exported); });
 
   tool::EventsArguments events;
   bool sound = true;

@@ -68,7 +68,7 @@ void record(ls::Recorder& recorder, LeNet& net, const Digits& digits, std::int64
   snapshot.scalar("test/loss", score.loss);
   const ls::TorchEvaluation evaluation(*net);
   const auto listener = snapshot.listen();  // records what the probes in features() show
-  snapshot.embedding("fc1", net->features(digits.images()), {.labels = digits.labels});
+  snapshot.embedding("fc1", net->features(digits.images()), {.labels = digits.labels, .images = digits.images()});
 }
 
 void run(const Arguments& arguments) {

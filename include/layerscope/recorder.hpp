@@ -243,6 +243,8 @@ class Recorder {
                         FunctionRef<Status()> body) noexcept;
   /// Within guarded(): job.inputs and then `late` become JobInputs::tensors. Throws only before the job is counted.
   static Status submit(Core& core, Job& job, std::span<const detail::LateInput> late);
+  /// Within guarded(): whether a sink takes what embeddings are made of (Sink::takes_inputs).
+  static bool takes_inputs(Core& core);
   /// Within guarded(): what a shorthand keeps for a kind and name between calls, made by `make` at first.
   static std::shared_ptr<void> keep(Core& core, std::string_view kind, std::string_view name,
                                     std::shared_ptr<void> (*make)());

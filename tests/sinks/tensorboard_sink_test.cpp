@@ -5,6 +5,7 @@
 #include <layerscope/sinks/tensorboard_sink.hpp>
 #include <layerscope/snapshot/snapshot.hpp>
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <set>
@@ -245,4 +246,36 @@ TEST_CASE("TensorBoardSink: flush() tells when the disk takes nothing, and works
   CHECK_THAT(error_of([&] { sink.flush(); }).what(), ContainsSubstring("ENOSPC") && ContainsSubstring("tfevents"));
   sink.flush();  // only the first write failed
   CHECK(values_of(contents(sink.path())).size() == 1);
+}
+
+TEST_CASE("TensorBoardSink: each embedding is a run of its own, which TensorBoard reads when it appears") {
+  const TemporaryDirectory directory;
+  ls::TensorBoardSink sink(directory.path());
+  CHECK(sink.takes_inputs());
+  for (const char* name : {"fc1/out", "fc1-out", "FC1-OUT", "..", "a+b"}) {
+    for (std::int64_t step = 0; step < 2; ++step) {
+      ls::Points points;
+      points.coordinates = ls::Tensor(ls::DType::f32, {2, 2});
+      points.coordinates.mutable_data<float>()[0] = static_cast<float>(step);
+      points.ids = {3, 4};
+      ls::Artifact made = artifact("embedding", name, step);
+      made.parts.push_back({"points", std::move(points)});
+      sink.write(made);
+    }
+  }
+  for (const char* folder : {"fc1-out", "fc1-out-2", "FC1-OUT-3", "-.", "a-b"}) {
+    const std::string run = directory / ("embeddings/" + std::string(folder));
+    CHECK_THAT(contents(run + "/projector_config.pbtxt"), ContainsSubstring("tensor_name: "));
+    std::vector<std::string> files;
+    for (const auto& entry : std::filesystem::directory_iterator(run)) {
+      if (entry.path().string().find("tfevents") != std::string::npos) files.push_back(entry.path().string());
+    }
+    REQUIRE(files.size() == 1);
+    const std::vector<std::string> records = records_of(contents(files[0]));
+    REQUIRE(records.size() == 1);
+    CHECK(Message(records[0]).bytes(3) == "brain.Event:2");
+  }
+  CHECK_THAT(contents(directory / "embeddings/fc1-out/projector_config.pbtxt"),
+             ContainsSubstring("tensor_name: \"fc1/out\""));
+  CHECK_THAT(contents(directory / "embeddings/fc1-out/fc1%2Fout-bookmarks.json"), ContainsSubstring("step 1"));
 }

@@ -440,3 +440,56 @@ TEST_CASE("snapshot: a frozen basis projects later steps into the first one's") 
   // b = 2·a + the projected shift of the mean, the same for every point.
   for (int i = 2; i < 12; ++i) CHECK(b[i] - 2 * a[i] == Approx(b[i % 2] - 2 * a[i % 2]).margin(1e-3));
 }
+
+namespace {
+
+/// Keeps what it is given, and wants what embeddings were made of.
+struct Wanting : ls::Sink {
+  std::vector<ls::Artifact> artifacts;
+  bool takes_inputs() const noexcept override { return true; }
+
+ private:
+  void do_write(const ls::Artifact& artifact) override { artifacts.push_back(artifact); }
+};
+
+}  // namespace
+
+TEST_CASE("snapshot: an embedding's rows and images go to sinks that take them, and to nobody else") {
+  const std::vector<float> x{1, 2, 3, std::numeric_limits<float>::quiet_NaN(), 5, 6, 7, 8, 10};
+  const ls::AnyView rows = ls::AnyView(x.data(), ls::DType::f32, {3, 3});
+  const std::vector<std::uint8_t> pixels{10, 20, 30};
+  const ls::AnyView images = ls::AnyView(pixels.data(), ls::DType::u8, {3, 1, 1, 1});
+  Run run;
+  CHECK(run.recorder.snapshot(0).embedding("fc", rows, {.images = images}).ok());
+  ls::Artifact artifact = run.only();
+  CHECK(artifact.find<ls::Points>("points")->rows.empty());
+  CHECK(!artifact.find<ls::Points>("points")->sprites.sheet);
+
+  const auto wanting = std::make_shared<Wanting>();
+  run.recorder.add(wanting);
+  CHECK(run.recorder.snapshot(1).embedding("fc", rows, {.images = images}).ok());
+  REQUIRE(wanting->artifacts.size() == 1);
+  const ls::Points& points = *wanting->artifacts[0].find<ls::Points>("points");
+  CHECK(points.ids == std::vector<std::int64_t>{0, 2});
+  REQUIRE(points.rows.shape() == ls::Shape{2, 3});
+  CHECK(ls::convert(points.rows.view(), ls::DType::f32).data<float>()[5] == 10);
+  const ls::Image& sheet = points.sprites.sheet.get();
+  CHECK(points.sprites.width == 1);
+  REQUIRE(sheet.width == 2);
+  CHECK(*sheet.at(0, 0) == 10);
+  CHECK(*sheet.at(1, 0) == 30);  // the second row, which has no point, is left out
+
+  // Many features arrive as their principal components.
+  std::vector<float> wide(60 * 300);
+  for (std::size_t i = 0; i < wide.size(); ++i) wide[i] = static_cast<float>(ls::Random(1).normal(i));
+  CHECK(run.recorder.snapshot(2).embedding("wide", ls::AnyView(wide.data(), ls::DType::f32, {60, 300})).ok());
+  CHECK(wanting->artifacts.back().find<ls::Points>("points")->rows.shape() == ls::Shape{60, 50});
+
+  for (const ls::Shape& shape : {ls::Shape{2, 1, 1}, ls::Shape{3}, ls::Shape{1, 3, 1, 1}}) {
+    const ls::Tensor wrong(ls::DType::u8, shape);
+    CHECK_FALSE(run.recorder.snapshot(3).embedding("fc", rows, {.images = wrong}).ok());
+  }
+  const ls::Tensor last(ls::DType::u8, {1, 1, 3});
+  CHECK_FALSE(
+      run.recorder.snapshot(3).embedding("fc", rows, {.images = last, .images_layout = ls::Layout("HWN")}).ok());
+}

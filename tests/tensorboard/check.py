@@ -1,33 +1,43 @@
 """The real TensorBoard loads what layerscope writes: through its readers, through its server, and in Chromium.
 
 Usage, with the Python of a virtual environment that has TensorBoard (run.py makes it):
-  check.py <folder of the browser's driver> <output folder> <projector_cases>
+  check.py <folder of the browser's driver> <output folder> <projector_cases> <recorded_run> [<torch_mnist> <data>]
 """
 
+import copy
 import json
 import os
 import subprocess
 import sys
 import unittest
 import urllib.error
+import urllib.request
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from projector_expected import CASES, PAGE_ROWS
+from recorded import embeddings_of, read_by_server, read_by_tensorboard, run_differences, run_expected
 from server import TensorBoard, serve_page_alone
 
 BROWSER, OUTPUT = map(Path, sys.argv[1:3])
-PROGRAM = sys.argv[3]
+CASES_PROGRAM, RUN_PROGRAM, *TRAINING = sys.argv[3:]
 LOG = OUTPUT / "log"
+RUNS = ["run"]  # of which OUTPUT has the run directory, and LOG what TensorBoard reads
 
 
 def setUpModule():
     global board
-    subprocess.run([PROGRAM, OUTPUT], check=True, stdout=subprocess.DEVNULL)
-    from tensorboard.summary.writer.event_file_writer import EventFileWriter
-    EventFileWriter(str(LOG / "cases")).close()
+    for program in (CASES_PROGRAM, RUN_PROGRAM):
+        subprocess.run([program, OUTPUT], check=True, stdout=subprocess.DEVNULL)
+    if TRAINING:
+        program, data = TRAINING
+        subprocess.run([program, "--data", data, "--epochs", "1", "--limit", "2000", "--out", OUTPUT / "mnist",
+                        "--tensorboard", LOG / "mnist"], check=True, capture_output=True)
+        RUNS.append("mnist")
+    else:
+        print("skipped: the run of torch_mnist, as libtorch or its data are absent")
     board = TensorBoard(LOG, OUTPUT)
     unittest.addModuleCleanup(board.close)
     TensorBoard.wait_for(lambda: board.plugin("projector/runs"), what="a run with embeddings")
@@ -139,30 +149,163 @@ class Page(unittest.TestCase):
     def test_page(self):
         server, alone = serve_page_alone(OUTPUT)
         self.addCleanup(server.shutdown)
-        expected = {}
-        for name, (tensor, metadata, bookmarks, facts) in CASES.items():
-            rows = min(len(tensor), PAGE_ROWS)
-            expected[name] = {
-                "rows": rows,
-                "first": tensor[0].tolist(),
-                "last": tensor[rows - 1].tolist(),
-                "metadata": metadata and {column: [cells[i] for i in (0, rows // 2, rows - 1)]
-                                          for column, cells in metadata.items()},
-                "bookmarks": [[label, points.tolist() if len(points) < 100 else None]
-                              for label, points, _ in bookmarks],
-                "sprites": facts.get("sprites"),
-                "sequences": facts.get("sequences"),
-            }
+        cases = {name: page_expected(*case, pictured=name == "timeline" and name) for name, case in CASES.items()}
+        runs, images, histograms = {}, [], 3
+        for run in RUNS:
+            shown = run_expected(OUTPUT / run)
+            for (plugin, _), steps in shown.items():
+                if plugin == "images":
+                    height, width = steps[max(steps)][0].shape[:2]
+                    images.append(f"{width}x{height}")
+            histograms += sum(plugin == "histograms" for plugin, _ in shown)
+            for name, epochs in embeddings_of(OUTPUT / run).items():
+                query = {"run": f"{run}/embeddings/{name.replace('/', '-')}", "name": name}
+                points, classes, ids = list(epochs.values())[-1]
+                tensor = np.frombuffer(board.get("/data/plugin/projector/tensor", **query), np.float32)
+                runs[name] = page_expected(tensor.reshape(len(points), -1), {"class": classes, "id": ids},
+                                           [(f"step {step}", epoch[0], None) for step, epoch in epochs.items()],
+                                           {}, pictured=run, run=query["run"])
         plan = {"board": board.url, "alone": [f"{alone}/{form}/page.html" for form in ("text", "bytes")],
-                "cases": expected, "output": str(OUTPUT), "chromium": os.environ["LAYERSCOPE_CHROMIUM"]}
+                "cases": cases, "runs": runs, "images": images, "histograms": histograms - 1,  # "none" has nothing to draw
+                "output": str(OUTPUT), "chromium": os.environ["LAYERSCOPE_CHROMIUM"]}
         (OUTPUT / "plan.json").write_text(json.dumps(plan))
-        done = subprocess.run([os.environ["LAYERSCOPE_NODE"], BROWSER / "projector.mjs", OUTPUT / "plan.json"],
-                              capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run([os.environ["LAYERSCOPE_NODE"], BROWSER / "pages.mjs", OUTPUT / "plan.json"],
+                              capture_output=True, text=True, timeout=600, check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         print(done.stdout, end="")
-        for picture in sorted(OUTPUT.glob("canvas-*.png")):
+        pictures = sorted(OUTPUT.glob("canvas-*.png"))
+        self.assertGreaterEqual(len(pictures), 12)
+        for picture in pictures:
             pixels = np.asarray(Image.open(picture).convert("RGB")).reshape(-1, 3)
-            self.assertGreater(len(np.unique(pixels, axis=0)), 20, f"{picture.name}: nothing is drawn")
+            self.assertGreater(len(np.unique(pixels, axis=0)), 5, f"{picture.name}: nothing is drawn")
+
+
+def page_expected(tensor, metadata, bookmarks, facts, **more):
+    """What the page has to make of an embedding."""
+    rows = min(len(tensor), PAGE_ROWS)
+    return {
+        "rows": rows,
+        "first": tensor[0].tolist(),
+        "last": tensor[rows - 1].tolist(),
+        "metadata": metadata and {column: [cells[i] for i in (0, rows // 2, rows - 1)]
+                                  for column, cells in metadata.items()},
+        "bookmarks": [[label, points.tolist() if len(points) < 3000 else None] for label, points, _ in bookmarks],
+        "sprites": facts.get("sprites"),
+        "sequences": facts.get("sequences"),
+        **more,
+    }
+
+
+class Recorded(unittest.TestCase):
+    """Everything that a recorder wrote into a directory is in TensorBoard, and nothing else."""
+
+    def test_reader(self):
+        for run in RUNS:
+            expected = run_expected(OUTPUT / run)
+            self.assertGreater(len(expected), 5)
+            self.assertEqual(run_differences(read_by_tensorboard(LOG / run), expected), [])
+
+    def test_server(self):
+        for run in RUNS:
+            expected = run_expected(OUTPUT / run)
+            self.assertEqual(run_differences(read_by_server(board, run), expected), [])
+
+    def test_embeddings(self):
+        for run in RUNS:
+            for name, epochs in embeddings_of(OUTPUT / run).items():
+                with self.subTest(f"{run}: {name}"):
+                    query = {"run": f"{run}/embeddings/{name.replace('/', '-')}"}
+                    config = board.plugin("projector/info", **query)["embeddings"]
+                    self.assertEqual([each["tensorName"] for each in config], [name])
+                    query["name"] = name
+                    states = board.plugin("projector/bookmarks", **query)
+                    self.assertEqual([state["label"] for state in states], [f"step {step}" for step in epochs])
+                    for state, (points, _, _) in zip(states, epochs.values(), strict=True):
+                        found = [[point[f"umap-{axis}"] for axis in range(points.shape[1])]
+                                 for point in state["projections"]]
+                        self.assertEqual(differences(np.array(found, np.float32), points), "")
+                    _, classes, ids = list(epochs.values())[-1]
+                    columns = metadata_as_page(board.get("/data/plugin/projector/metadata", **query).decode())
+                    self.assertEqual(differences(columns, {"class": classes, "id": ids}), "")
+                    rows, width = config[0]["tensorShape"]
+                    self.assertEqual(rows, len(ids))
+                    self.assertGreater(width, 3)  # what was embedded, not where it went
+                    tensor = np.frombuffer(board.get("/data/plugin/projector/tensor", **query), np.float32)
+                    self.assertEqual(tensor.size, rows * width)
+                    self.assertTrue(np.isfinite(tensor).all() and tensor.std() > 0)
+
+    def test_thumbnails(self):
+        query = {"run": "run/embeddings/fc1-out", "name": "fc1/out"}
+        (OUTPUT / "sheet.png").write_bytes(board.get("/data/plugin/projector/sprite_image", **query))
+        sheet = np.asarray(Image.open(OUTPUT / "sheet.png").convert("L"))
+        self.assertEqual(sheet.shape, (90, 90))  # 15 x 15 of 6 x 6
+        for i in range(200):
+            cell = sheet[i // 15 * 6:, i % 15 * 6:][:6, :6]
+            self.assertTrue((cell == np.where(np.arange(6) <= i % 6, 255, 0)).all(), i)
+
+    def test_control(self):
+        """The comparison finds a value, a step, a pixel and a tag that are wrong or missing."""
+        expected = run_expected(OUTPUT / "run")
+        found = read_by_tensorboard(LOG / "run")
+        for change in (lambda run: run.pop(("scalars", "loss")),
+                       lambda run: run[("scalars", "loss")].update({1: 0.25}),
+                       lambda run: run[("scalars", "loss")].update({7: 0.25}),
+                       lambda run: run[("histograms", "histogram/conv1/weight")][0].__setitem__((3, 2), 1e9),
+                       lambda run: run[("images", "image/plain:0")][0][0].__setitem__((0, 0, 0), 3),
+                       lambda run: run.update({("text", "more"): {0: "x"}})):
+            wrong = copy.deepcopy(found)
+            change(wrong)
+            self.assertEqual(len(run_differences(wrong, expected)), 1)
+
+
+class Values(unittest.TestCase):
+    """What breaks other writers, through the server."""
+
+    def rows(self, tag):
+        return [np.array(rows) for _, step, rows in
+                board.plugin("histograms/histograms", run="values", tag=tag)]
+
+    def test_histograms(self):
+        ascending = self.rows("ascending")
+        self.assertEqual(len(ascending), 3)
+        for rows in ascending:
+            self.assertTrue(np.isfinite(rows).all())
+            self.assertEqual((rows[0, 0], rows[-1, 1], rows[:, 2].sum(), len(rows)), (0, 99, 100, 30))
+            counts, edges = np.histogram(np.arange(100), 30)
+            np.testing.assert_array_equal(rows[:, 2], counts)
+            np.testing.assert_allclose(rows[:, 0], edges[:-1], atol=1e-12)
+        for rows in self.rows("constant:0"):
+            self.assertTrue((rows[:, :2] == 0).all())
+            self.assertEqual(rows[:, 2].tolist(), [0] * 29 + [50])
+        self.assertEqual([rows[:, 2].sum() for rows in self.rows("none")], [0, 0, 0])
+
+    def test_names_and_text(self):
+        self.assertEqual([value[1:] for value in board.plugin("scalars/scalars", run="values", tag="value:0")],
+                         [[0, 0], [1, 0.25], [2, 0.5]])
+        tags = board.plugin("text/tags")["values"]
+        self.assertEqual(len(tags), 1)
+        for value in board.plugin("text/text", run="values", tag=tags[0]):
+            self.assertIn("<td>1</td>", value["text"])
+
+    def test_hparams(self):
+        request = urllib.request.Request(
+            board.url + "/data/plugin/hparams/session_groups",
+            json.dumps({"experimentName": "", "allowedStatuses": ["STATUS_SUCCESS", "STATUS_UNKNOWN", "STATUS_RUNNING"],
+                        "colParams": [], "startIndex": 0, "sliceSize": 10}).encode(),
+            {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            groups = json.load(answer)["sessionGroups"]
+        self.assertEqual([group["hparams"] for group in groups], [{"lr": 0.5, "nesterov": True, "optimizer": "adam"}])
+
+    def test_version_record(self):
+        """The first record of every file; a file without one is what the comparison would notice."""
+        from tensorboard.backend.event_processing import event_file_loader
+
+        files = list(LOG.rglob("*tfevents*"))
+        self.assertGreater(len(files), 3)
+        for file in files:
+            first = next(iter(event_file_loader.EventFileLoader(str(file)).Load()))
+            self.assertEqual(first.file_version, "brain.Event:2", file)
 
 
 if __name__ == "__main__":

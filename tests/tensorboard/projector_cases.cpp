@@ -107,6 +107,7 @@ int main(int argc, char** argv) {
     for (const std::string& warning : ls::write_projector(directory + "/log/cases", embeddings)) {
       std::printf("%s\n", warning.c_str());
     }
+    ls::TensorBoard(directory + "/log/cases").close();  // an event file makes a directory a run
     ls::ProjectorOptions alone;
     alone.form = ls::ProjectorForm::standalone;
     embeddings.pop_back();

@@ -277,6 +277,107 @@ class Events(Case):
         self.refused("events", "check", self.path("missing"), saying="missing")
 
 
+class Export(Case):
+    def setUp(self):
+        super().setUp()
+        self.x, self.labels, self.out = self.path("x.npy"), self.path("l.npy"), self.path("out")
+        npy(self.x, [0, 1, 2, 3, 4, 5], shape=(3, 2))
+        npy(self.labels, [1, 0, 1], "<i4", "i")
+
+    def text(self, name):
+        return (self.out / name).read_text()
+
+    def test_tensor_for_the_page_alone(self):
+        npy(self.path("s.npy"), [0, 255] * 6, "|u1", "B", shape=(3, 2, 2))
+        self.path("m.tsv").write_text("a\tb\nx\t1\ny\t2\nz\t3\n")
+        self.accepted("export", "--format", "projector", self.x, "--labels", self.labels, "--metadata",
+                      self.path("m.tsv"), "--sprite", self.path("s.npy"), "--out", self.out)
+        self.assertEqual(self.text("x.npy-tensor.tsv"), "0\t1\n2\t3\n4\t5\n")
+        self.assertEqual(self.text("x.npy-metadata.tsv"), "class\ta\tb\n1\tx\t1\n0\ty\t2\n1\tz\t3\n")
+        self.assertEqual(png_size(self.out / "x.npy-sprite.png"), (4, 4))
+        config = json.loads(self.text("projector_config.json"))["embeddings"][0]
+        self.assertEqual((config["tensorName"], config["tensorShape"]), ("x.npy", [3, 2]))
+        self.assertEqual(config["sprite"], {"imagePath": "x.npy-sprite.png", "singleImageDim": [2, 2]})
+        self.accepted("export", "--format", "projector", self.x, "--bytes", "--out", self.out)
+        self.assertEqual((self.out / "x.npy-tensor.bytes").read_bytes(), struct.pack("<6f", *range(6)))
+
+    def test_tensor_for_tensorboard(self):
+        said = self.accepted("export", "--format", "tensorboard", self.x, "--labels", self.labels, "--out", self.out)
+        self.assertEqual(said, "")
+        self.assertIn('tensor_path: "x.npy-tensor.tsv"', self.text("projector_config.pbtxt"))
+        self.assertEqual(self.text("x.npy-metadata.tsv"), "1\n0\n1\n")
+        self.accepted("events", "check", self.out)
+
+    def run_directory(self):
+        """A run as DirectorySink leaves it, of two epochs of an embedding, a scalar, a histogram and a picture."""
+        run = self.path("run")
+        (run / "fc1").mkdir(parents=True)
+        listed = []
+
+        def artifact(kind, step, parts, picture=None):
+            name = f"fc1/{kind}-{step:06}.json"
+            files = [name] + ([f"fc1/{picture}"] if picture else [])
+            (run / name).write_text(json.dumps({"format": "layerscope-artifact", "version": 1, "kind": kind,
+                                                "name": "fc1", "step": step, "attributes": [], "parts": parts,
+                                                "picture": picture}))
+            listed.append({"name": "fc1", "kind": kind, "step": step, "files": files})
+
+        def array(dtype, shape, data):
+            return {"dtype": dtype, "shape": shape, "data": data}
+
+        for step in (1, 0):
+            artifact("embedding", step, [{
+                "type": "points", "name": "points", "coordinates": array("float32", [2, 2], [step, 0.5, 3, -1e-3]),
+                "labels": array("int64", [2], [0, 1]), "class_names": ["a", "b\tc"], "ids": array("int64", [2], [4, 7])}])
+        artifact("scalar", 1, [{"type": "series", "name": "value", "series": "fc1", "x": array("float64", [2], [0, 1]),
+                                "y": array("float64", [2], [0.25, "NaN"])}])
+        npy(run / "fc1/h.npy", [3, 4], "<u8", "Q")
+        artifact("histogram", 1, [{"type": "histogram", "name": "h", "edges": array("float64", [3], [0, 1, 2]),
+                                   "counts": {"dtype": "uint64", "shape": [2], "file": "h.npy"}}])
+        self.accepted("heatmap", self.x, "--out", run / "fc1/p.png")
+        artifact("heatmap", 1, [], "p.png")
+        (run / "manifest.json").write_text(json.dumps({"format": "layerscope-run", "version": 1, "artifacts": listed}))
+        return run
+
+    def test_run_for_the_page_alone(self):
+        self.accepted("export", "--format", "projector", self.run_directory(), "--out", self.out)
+        self.assertEqual(self.text("fc1-metadata.tsv"), "class\tid\na\t4\nb\\tc\t7\n")
+        states = json.loads(self.text("fc1-bookmarks.json"))
+        self.assertEqual([state["label"] for state in states], ["step 0", "step 1"])
+        self.assertEqual(states[1]["projections"], [{"umap-0": 1, "umap-1": 0.5}, {"umap-0": 3, "umap-1": -0.001}])
+
+    def test_run_for_tensorboard(self):
+        self.accepted("export", "--format", "tensorboard", self.run_directory(), "--out", self.out)
+        self.accepted("events", "check", self.out)
+        listed = self.accepted("events", "list", self.out)
+        for tag in ("fc1", "histogram/fc1", "heatmap/fc1"):
+            self.assertIn(tag, listed)
+        self.assertIn("step 1", (self.out / "embeddings/fc1/fc1-bookmarks.json").read_text())
+
+    def test_refusals(self):
+        run = self.run_directory()
+        self.refused("export", self.x, "--out", self.out)
+        self.refused("export", "--format", "excel", self.x, "--out", self.out, saying="excel")
+        self.refused("export", "--format", "projector", self.path("no.npy"), "--out", self.out, saying="no.npy")
+        self.refused("export", "--format", "tensorboard", self.x, "--bytes", "--out", self.out, saying="--bytes")
+        self.refused("export", "--format", "projector", self.x, self.x, "--labels", self.labels, "--out", self.out,
+                     saying="2 given")
+        self.refused("export", "--format", "projector", run, "--labels", self.labels, "--out", self.out,
+                     saying="belong to a tensor")
+        self.path("m.tsv").write_text("a\nb\n")
+        self.refused("export", "--format", "projector", self.x, "--metadata", self.path("m.tsv"), "--out", self.out,
+                     saying="2 cells; expected 3")
+        self.path("m.tsv").write_text("a\tb\nc\n")
+        self.refused("export", "--format", "projector", self.x, "--metadata", self.path("m.tsv"), "--out", self.out,
+                     saying="row 1 has 1 cells; expected 2")
+        npy(self.labels, [float("nan")] * 6, shape=(3, 2))
+        self.refused("export", "--format", "projector", self.labels, "--out", self.out, saying="row 0, column 0 is nan")
+        for broken, saying in (("{}", "format"), ("{", "manifest.json"),
+                               ('{"format": "layerscope-run", "artifacts": [{"step": 0, "files": ["../x.json"]}]}', "../x")):
+            (run / "manifest.json").write_text(broken)
+            self.refused("export", "--format", "tensorboard", run, "--out", self.out, saying=saying)
+
+
 class RealFiles(Case):
     def setUp(self):
         super().setUp()

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <layerscope/core/artifact.hpp>
+#include <layerscope/core/detail/utf8.hpp>
 #include <layerscope/core/format.hpp>
 #include <layerscope/impl/json_writer_inl.hpp>
 #include <layerscope/sinks/projector.hpp>
@@ -39,24 +40,20 @@ inline bool is_blank(std::string_view text) noexcept {
 inline std::string projector_cell(std::string_view text) {
   std::string cell;
   while (!text.empty()) {
-    std::size_t length = 0;
-    std::size_t ill_formed = 0;
+    std::size_t length = 1;
     const auto lead = static_cast<unsigned char>(text.front());
     if (lead == '\\' || lead == '\t' || lead == '\n' || lead == '\r') {
       cell += '\\';
       cell += lead == '\t' ? 't' : lead == '\n' ? 'n' : lead == '\r' ? 'r' : '\\';
-      length = 1;
     } else if (lead < 0x20 || lead == 0x7F) {
       constexpr std::string_view digits = "0123456789abcdef";
       cell += "\\x";
       cell += digits[lead >> 4];
       cell += digits[lead & 15u];
-      length = 1;
-    } else if ((length = utf8_length(text, ill_formed)) == 0) {
-      cell += "\xEF\xBF\xBD";
-      length = ill_formed;
     } else {
-      cell += text.substr(0, length);
+      const Utf8Sequence sequence = read_utf8(text);
+      length = sequence.bytes;
+      cell += sequence.valid ? text.substr(0, length) : std::string_view("\xEF\xBF\xBD");
     }
     text.remove_prefix(length);
   }

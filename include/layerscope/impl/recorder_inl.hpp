@@ -4,6 +4,7 @@
 #include <layerscope/core/format.hpp>
 #include <layerscope/impl/recorder_core.hpp>
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -127,6 +128,15 @@ LAYERSCOPE_INLINE Status Recorder::guarded(Core& core, std::string_view kind, st
   } catch (...) {
     return core.refuse(kind, name, step);
   }
+}
+
+LAYERSCOPE_INLINE bool Recorder::takes_inputs(Core& core) {
+  std::shared_ptr<const std::vector<std::shared_ptr<Sink>>> sinks;
+  {
+    const Core::Lock lock(core.mutex);
+    sinks = core.sinks;
+  }
+  return std::any_of(sinks->begin(), sinks->end(), [](const auto& sink) { return sink->takes_inputs(); });
 }
 
 LAYERSCOPE_INLINE Status Recorder::submit(Core& core, Job& job, std::span<const detail::LateInput> late) {

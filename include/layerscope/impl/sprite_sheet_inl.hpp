@@ -33,7 +33,8 @@ inline std::int64_t square_side(std::int64_t count) noexcept {
 inline void place_sprite(Image& sheet, const Image& image, std::int64_t cell, std::int64_t column, std::int64_t row) {
   const std::int64_t longest = (std::max)(image.width, image.height);
   const auto shrunk = [&](std::int64_t side) { return (std::max)(side * cell / longest, std::int64_t{1}); };
-  const Image scaled = longest > cell ? downscale(image, shrunk(image.width), shrunk(image.height)) : image;
+  const Image scaled =
+      longest > cell ? resample(image, shrunk(image.width), shrunk(image.height), {.threads = 1}) : image;
   const Image pixels = scaled.format == sheet.format ? scaled : to_rgb(scaled);
   const std::int64_t x = column * cell + (cell - pixels.width) / 2;
   const std::int64_t y = row * cell + (cell - pixels.height) / 2;

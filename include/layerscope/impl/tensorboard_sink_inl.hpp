@@ -3,6 +3,7 @@
 
 #include <layerscope/core/error.hpp>
 #include <layerscope/core/format.hpp>
+#include <layerscope/impl/embedding_runs_inl.hpp>
 #include <layerscope/impl/event_data.hpp>
 #include <layerscope/impl/event_log.hpp>
 #include <layerscope/sinks/tensorboard_sink.hpp>
@@ -21,7 +22,8 @@ namespace layerscope::inline LAYERSCOPE_ABI {
 
 struct TensorBoardSink::State {
   State(const std::string& directory, TensorBoardOptions options)
-      : log(std::make_shared<detail::EventLog>(std::move(options))) {
+      : embeddings(detail::joined(directory, "embeddings"), options.operations),
+        log(std::make_shared<detail::EventLog>(std::move(options))) {
     try {
       log->open(directory);
     } catch (const Error& error) {
@@ -179,6 +181,7 @@ struct TensorBoardSink::State {
     }
     Writer writer{*this, artifact};
     writer.all();
+    embeddings.write(artifact);
     if (writer.lost == 0) return;
     const std::string why = log->disk_error();
     throw Error(ErrorCode::io, "tensorboard: " + to_text(writer.lost) + " values of " + artifact.kind + " \"" +
@@ -186,6 +189,7 @@ struct TensorBoardSink::State {
                                    (why.empty() ? "; a step before one that is written, or no room" : ": " + why));
   }
 
+  detail::EmbeddingRuns embeddings;
   std::shared_ptr<detail::EventLog> log;  // shared with its thread
   bool takes_over = false;
   std::map<std::string, std::optional<Written>> series;

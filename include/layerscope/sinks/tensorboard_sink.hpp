@@ -22,8 +22,11 @@ namespace layerscope::inline LAYERSCOPE_ABI {
 ///   a Table part                     text, as a Markdown table of at most 200 rows
 ///   a Graph part                     the graph of the run
 ///   none of these but attributes     numbers as scalars "<kind>/<name>/<attribute>" (Snapshot::statistics)
-/// Several parts that become one tag have the part's name appended. Tags, steps, the one writer of a directory and what
-/// happens when the disk is full or stuck are those of TensorBoard.
+///   a Points part                    beside its picture, an epoch of the embedding "<name>" of the PROJECTOR page
+/// Each embedding is a run of its own, <directory>/embeddings/<name>, as TensorBoard looks for embeddings only when a
+/// run appears; see ProjectorSink for what its files hold. Names get "-" where they have other than letters, digits and
+/// "._-". Several parts that become one tag have the part's name appended. Tags, steps, the one writer of a directory
+/// and what happens when the disk is full or stuck are those of TensorBoard.
 ///
 /// When the directory has event files already, the first artifact's step is where this run takes over: TensorBoard
 /// then forgets what they had from that step on.
@@ -33,6 +36,8 @@ class TensorBoardSink final : public Sink {
   explicit TensorBoardSink(const std::string& directory, TensorBoardOptions options = {});
   /// Waits for what is not written yet, at most options.close_seconds.
   ~TensorBoardSink() override;
+
+  bool takes_inputs() const noexcept override { return true; }
 
   /// The event file.
   const std::string& path() const noexcept;

@@ -81,6 +81,11 @@ struct EmbeddingOptions {
   /// Which sample each row is, [n], where rows are not the same samples in the same order at every step. Default: the
   /// row's number.
   std::optional<TensorRef> ids = std::nullopt;
+  /// A picture of each row, [n, h, w] or [n, c, h, w] with 1 or 3 channels, shown at its point by sinks for the
+  /// Embedding Projector; the others cost nothing. Default: none.
+  std::optional<TensorRef> images = std::nullopt;
+  /// What each axis of the images means, N first. Default by rank: NHW, NCHW.
+  std::optional<Layout> images_layout = std::nullopt;
 };
 
 }  // namespace layerscope::inline LAYERSCOPE_ABI

@@ -3,7 +3,9 @@
 
 #include <layerscope/algorithms/pca.hpp>
 #include <layerscope/algorithms/scatter.hpp>
+#include <layerscope/algorithms/sprite_sheet.hpp>
 #include <layerscope/core/finite.hpp>
+#include <layerscope/core/layout.hpp>
 #include <layerscope/core/random.hpp>
 #include <layerscope/impl/snapshot/common.hpp>
 #include <layerscope/impl/snapshot/procrustes.hpp>
@@ -40,6 +42,9 @@ struct EmbeddingPlan {
   std::vector<std::int64_t> drawn;  // empty: every row
   bool labelled = false;
   bool identified = false;
+  bool takes_inputs = false;  // a sink does
+  bool pictured = false;
+  std::optional<Layout> images_layout;
 };
 
 /// The rows that have no NaN or infinity.
@@ -64,6 +69,40 @@ inline Tensor rows_of(const Tensor& values, const std::vector<std::int64_t>& row
     out += columns;
   }
   return result;
+}
+
+inline constexpr std::int64_t most_row_features = 256;  // beyond it, sinks get principal components instead
+inline constexpr std::int64_t row_components = 50;
+
+/// What the points were made of, for sinks that take it.
+inline void add_inputs(Points& points, Artifact& artifact, const EmbeddingPlan& plan, const JobInputs& inputs,
+                       const Tensor& x, const std::vector<std::int64_t>& kept) {
+  points.rows = x;
+  if (x.extent(1) > most_row_features) {
+    PcaOptions options;
+    options.threads = inputs.threads;
+    options.stop = inputs.stop;
+    options.components = (std::min)({row_components, x.extent(0), x.extent(1)});
+    points.rows = pca(x.view(), options).transform(x.view(), inputs.threads);
+    artifact.attributes.push_back({"rows kept as principal components", points.rows.extent(1)});
+  }
+  if (!plan.pictured) return;
+  Tensor images = inputs.tensors.back();
+  if (static_cast<std::int64_t>(kept.size()) < images.extent(0)) {
+    Shape shape = images.shape();
+    const std::size_t line = images.bytes() / static_cast<std::size_t>(shape[0]);
+    shape[0] = static_cast<std::int64_t>(kept.size());
+    Tensor fewer(images.dtype(), shape);
+    std::byte* out = fewer.mutable_raw();
+    for (const std::int64_t row : kept) {
+      std::memcpy(out, static_cast<const std::byte*>(images.raw()) + static_cast<std::size_t>(row) * line, line);
+      out += line;
+    }
+    images = fewer;
+  }
+  SpriteSheet sheet = sprite_sheet(images.view(), plan.images_layout);
+  points.sprites = std::move(sheet.sprites);
+  artifact.warnings.insert(artifact.warnings.end(), sheet.warnings.begin(), sheet.warnings.end());
 }
 
 /// The rotation from the layout `now` to the one before, over the samples of both.
@@ -187,6 +226,7 @@ inline std::vector<Artifact> embedding_artifact(const EmbeddingPlan& plan, const
   }
   look.captions.insert(look.captions.end(), artifact.warnings.begin(), artifact.warnings.end());
   const auto drawn = std::make_shared<const Points>(points);
+  if (plan.takes_inputs) add_inputs(points, artifact, plan, inputs, x, kept);
   artifact.parts.push_back({"points", std::move(points)});
   artifact.picture = Picture([drawn, look] { return scatter(*drawn, look); });
   return {std::move(artifact)};
@@ -232,6 +272,20 @@ LAYERSCOPE_INLINE Status Snapshot::embedding(std::string_view name, const Tensor
       detail::check_row_numbers(*options.ids, shape[0], "ids");
       inputs.push_back({&*options.ids, Shape{shape[0]}, plan.drawn});
       plan.identified = true;
+    }
+    plan.takes_inputs = Recorder::takes_inputs(*core_);
+    if (options.images) {
+      const Shape images = options.images->shape();
+      const bool channels = images.rank() == 4;
+      plan.images_layout = options.images_layout ? *options.images_layout : channels ? layouts::nchw : layouts::nhw;
+      if ((images.rank() != 3 && !channels) || plan.images_layout->rank() != images.rank() ||
+          plan.images_layout->find('N') != 0 || images[0] != shape[0]) {
+        throw Error(ErrorCode::invalid_argument, "embedding: images of shape " + to_text(images) + " as " +
+                                                     std::string(plan.images_layout->axes()) + "; expected one of " +
+                                                     to_text(shape[0]) + " rows each, NHW or NCHW");
+      }
+      plan.pictured = plan.takes_inputs;
+      if (plan.pictured) inputs.push_back({&*options.images, images, plan.drawn});
     }
     Job job;
     job.kind = "embedding";

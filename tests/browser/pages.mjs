@@ -1,5 +1,7 @@
 // Opens the Embedding Projector in TensorBoard and alone, chooses every tensor and every bookmark, and compares what the
-// page holds with what was written. Usage: projector.mjs <plan.json>; see Page in tests/tensorboard/check.py.
+// page holds with what was written; then the tabs of images and histograms.
+//
+// Usage: pages.mjs <plan.json>; see Page in tests/tensorboard/check.py.
 import { readFileSync } from 'node:fs';
 
 import { frameOf, open, require } from './chromium.mjs';
@@ -7,7 +9,7 @@ import { frameOf, open, require } from './chromium.mjs';
 const plan = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 
 /// Runs in the page: chooses a tensor and says what the page makes of it.
-async function choose({ name, expected }) {
+async function choose({ run, name, expected }) {
   const until = async (condition, what) => {
     for (let i = 0; i < 600; ++i) {
       if (condition()) return;
@@ -20,6 +22,10 @@ async function choose({ name, expected }) {
   const panel = layerscopeFind(document, 'vz-projector-data-panel');
   const bookmarks = layerscopeFind(document, 'vz-projector-bookmark-panel');
   if (panel.selectedTensor !== name) projector.dataSet = null;
+  if (run) {
+    panel.selectedRun = run;
+    await until(() => panel.tensorNames?.some((each) => each.name === name), `the run ${run}`);
+  }
   panel.selectedTensor = name;
   const columns = expected.metadata ? Object.keys(expected.metadata) : [];
   await until(() => projector.dataSet?.points.length === expected.rows, 'its tensor');
@@ -59,7 +65,7 @@ function shown() {
     type: projector.projection?.projectionType,
     axes: axes.length,
     count: points.length,
-    coordinates: points.length < 100 ? points.map((point) => axes.map((axis) => point.projections[axis])).filter((each) => each[0] !== undefined) : null,
+    coordinates: points.length < 3000 ? points.map((point) => axes.map((axis) => point.projections[axis])).filter((each) => each[0] !== undefined) : null,
     color: projector.dataPanel.selectedColorOptionName,
     label: projector.selectedLabelOption,
   };
@@ -68,13 +74,12 @@ function shown() {
 const close = (a, b) => Math.abs(a - b) <= 1e-6 * Math.max(1, Math.abs(b));
 const same = (a, b) => a.length === b.length && a.every((value, i) => close(value, b[i]));
 
-async function check(page, frame, names, title) {
+async function check(page, frame, cases, title) {
   // The page chooses a tensor by itself; what it still loads of that would mix with the next.
   await frame.waitForFunction(ready, null, { timeout: 60000 });
   await page.waitForLoadState('networkidle');
-  for (const name of names) {
-    const expected = plan.cases[name];
-    const found = await frame.evaluate(choose, { name, expected });
+  for (const [name, expected] of Object.entries(cases)) {
+    const found = await frame.evaluate(choose, { run: expected.run, name, expected });
     const say = (what) => `${title}: ${name}: ${what}: ${JSON.stringify(found)}`;
     require(same(found.first, expected.first) && same(found.last, expected.last), say('numbers'));
     for (const [column, cells] of found.metadata) {
@@ -99,41 +104,89 @@ async function check(page, frame, names, title) {
         await page.waitForTimeout(50);
       }
       require(!state.late, `${title}: ${name}: bookmark ${label} shows ${JSON.stringify(state)}`);
-      if (name === 'timeline') {
+      if (expected.pictured) {
         await page.waitForTimeout(300);
-        await frame.locator('vz-projector #scatter').screenshot({ path: `${plan.output}/canvas-${title}-${i}.png` });
-        await page.screenshot({ path: `${plan.output}/page-${title}-${i}.png` });
+        await frame.locator('vz-projector #scatter').screenshot({ path: `${plan.output}/canvas-${title}-${expected.pictured}-${i}.png` });
+        await page.screenshot({ path: `${plan.output}/page-${title}-${expected.pictured}-${i}.png` });
       }
     }
   }
 }
 
+/// Opens a tab with the cards of all tags, and waits until as many elements as expected show something.
+async function tab(page, name, shows, count) {
+  await page.goto('about:blank');
+  await page.goto(`${plan.board}/#${name}&tagFilter=.*`);
+  let found = [];
+  for (let i = 0; i < 600; ++i) {
+    found = await page.evaluate(shows);
+    if (found.length >= count) break;
+    await page.waitForTimeout(100);
+  }
+  await page.screenshot({ path: `${plan.output}/tab-${name}.png`, fullPage: true });
+  require(found.length === count, `${name}: ${found.length} cards show something, expected ${count}`);
+  return found;
+}
+
+/// Run in the page: all elements that match, also those inside of others.
+function addHelpers() {
+  globalThis.layerscopeFind = (root, tag) => {
+    for (const element of root.querySelectorAll('*')) {
+      const found = element.localName === tag ? element : element.shadowRoot && layerscopeFind(element.shadowRoot, tag);
+      if (found) return found;
+    }
+    return null;
+  };
+  globalThis.layerscopeAll = (root, selector) => [
+    ...root.querySelectorAll(selector),
+    ...[...root.querySelectorAll('*')].flatMap((each) => (each.shadowRoot ? layerscopeAll(each.shadowRoot, selector) : [])),
+  ];
+}
+
+const started = Date.now();
+const done = (what) => console.log(`${what} after ${((Date.now() - started) / 1000).toFixed(1)} s`);
+
 const browser = await open(plan.chromium);
 try {
-  await browser.context.addInitScript(() => {
-    globalThis.layerscopeFind = (root, tag) => {
-      for (const element of root.querySelectorAll('*')) {
-        const found = element.localName === tag ? element : element.shadowRoot && layerscopeFind(element.shadowRoot, tag);
-        if (found) return found;
-      }
-      return null;
-    };
-  });
+  await browser.context.addInitScript(addHelpers);
   const page = await browser.context.newPage();
-  const names = Object.keys(plan.cases);
   await page.goto(`${plan.board}/#projector`);
   const frame = await frameOf(page, 'projector_binary.html');
-  await check(page, frame, names, 'board');
+  await check(page, frame, plan.cases, 'board');
+  done('hostile tensors');
+  await check(page, frame, plan.runs, 'runs');
+  done('recorded tensors');
+  const { many, ...others } = plan.cases;
   for (const [i, address] of plan.alone.entries()) {
     await page.goto(address);
-    await check(page, page.mainFrame(), names.filter((name) => name !== 'many'), `alone${i}`);
+    await check(page, page.mainFrame(), others, `alone${i}`);
   }
-  // The control: the page itself tells of a tensor that is not there, and of an error.
+  done('the page alone');
+
+  const images = await tab(page, 'images', () => layerscopeAll(document, 'tf-image-loader')
+    .flatMap((card) => layerscopeAll(card.shadowRoot ?? card, 'img'))
+    .filter((image) => image.complete && image.naturalWidth > 0)
+    .map((image) => `${image.naturalWidth}x${image.naturalHeight}`), plan.images.length);
+  require(images.sort().join() === plan.images.sort().join(), `sizes of images: ${images}, expected ${plan.images}`);
+  const histograms = await tab(page, 'histograms', () => layerscopeAll(document, 'vz-histogram-timeseries')
+    .map((chart) => layerscopeAll(chart.shadowRoot, 'path').filter((path) => (path.getAttribute('d') ?? '').length > 50))
+    .filter((paths) => paths.length > 0)
+    .map((paths) => paths.every((path) => !/NaN|Infinity/.test(path.getAttribute('d')))), plan.histograms);
+  require(histograms.every((finite) => finite), 'a histogram is drawn with NaN or infinity');
+
+  done('tabs');
+
   require(browser.problems.length === 0, `problems in the page:\n${browser.problems.join('\n')}`);
-  await page.evaluate(() => setTimeout(() => { throw new Error('planted'); }));
+  // The control: an error in the page, and an answer that is none, are noticed.
+  await page.evaluate(() => {
+    setTimeout(() => { throw new Error('planted'); });
+    return fetch('no-such-path').catch(() => {});
+  });
   await page.waitForTimeout(200);
   require(browser.problems.some((problem) => problem.includes('planted')), 'an error in the page was not noticed');
-  console.log(`page: ${names.length} tensors in TensorBoard, ${names.length - 1} alone, twice`);
+  require(browser.problems.some((problem) => problem.includes('status 404')), 'a missing answer was not noticed');
+  console.log(`pages: ${Object.keys(plan.cases).length} hostile tensors, ${Object.keys(plan.runs).length} recorded ones, ` +
+    `${images.length} images, ${histograms.length} histograms`);
 } catch (error) {
   console.log(browser.problems.join('\n'));
   throw error;
