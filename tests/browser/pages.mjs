@@ -158,9 +158,10 @@ try {
   await check(page, frame, plan.runs, 'runs');
   done('recorded tensors');
   const { many, ...others } = plan.cases;
-  for (const [i, address] of plan.alone.entries()) {
+  const { timeline, zeros } = others;
+  for (const [form, address] of Object.entries(plan.alone)) {
     await page.goto(address);
-    await check(page, page.mainFrame(), others, `alone${i}`);
+    await check(page, page.mainFrame(), form === 'text' ? others : { timeline, zeros }, form);
   }
   done('the page alone');
 

@@ -166,7 +166,7 @@ class Page(unittest.TestCase):
                 runs[name] = page_expected(tensor.reshape(len(points), -1), {"class": classes, "id": ids},
                                            [(f"step {step}", epoch[0], None) for step, epoch in epochs.items()],
                                            {}, pictured=run, run=query["run"])
-        plan = {"board": board.url, "alone": [f"{alone}/{form}/page.html" for form in ("text", "bytes")],
+        plan = {"board": board.url, "alone": {form: f"{alone}/{form}/page.html" for form in ("text", "bytes")},
                 "cases": cases, "runs": runs, "images": images, "histograms": histograms,
                 "output": str(OUTPUT), "chromium": os.environ["LAYERSCOPE_CHROMIUM"]}
         (OUTPUT / "plan.json").write_text(json.dumps(plan))
