@@ -8,6 +8,8 @@
 #include <layerscope/impl/knn_nearest_inl.hpp>
 #include <layerscope/impl/knn_ranks_inl.hpp>
 #include <layerscope/impl/knn_rows_inl.hpp>
+#include <layerscope/impl/pca_accumulator_inl.hpp>
 #include <layerscope/impl/pca_inl.hpp>
 #include <layerscope/impl/pca_rows_inl.hpp>
+#include <layerscope/impl/pca_transform_inl.hpp>
 #include <layerscope/impl/symmetric_eigen_inl.hpp>

@@ -57,6 +57,7 @@
 #include <layerscope/algorithms/non_finite_rows.hpp>
 #include <layerscope/algorithms/overlay.hpp>
 #include <layerscope/algorithms/pca.hpp>
+#include <layerscope/algorithms/pca_accumulator.hpp>
 #include <layerscope/algorithms/quantile_sketch.hpp>
 #include <layerscope/algorithms/resample.hpp>
 #include <layerscope/algorithms/scatter.hpp>

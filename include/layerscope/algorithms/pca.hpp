@@ -97,4 +97,5 @@ Pca pca(const AnyView& x, const PcaOptions& options = {});
 
 #ifdef LAYERSCOPE_HEADER_ONLY
 #include <layerscope/impl/pca_inl.hpp>
+#include <layerscope/impl/pca_transform_inl.hpp>
 #endif

@@ -26,6 +26,27 @@ LAYERSCOPE_INLINE const char* name(PcaSolver solver) noexcept {
 
 namespace detail {
 
+inline double trace(std::int64_t m, const std::vector<double>& c) noexcept {
+  double sum = 0;
+  for (std::int64_t i = 0; i < m; ++i) sum += c[static_cast<std::size_t>(i * m + i)];
+  return sum;
+}
+
+/// The `k` leading pairs of C[m, m], both triangles given.
+LAYERSCOPE_INLINE EigenPairs solve_symmetric(std::int64_t m, std::int64_t k, std::vector<double> c, double tolerance,
+                                             const PcaOptions& options) {
+  if (m > 192 && 4 * k <= m) {
+    const PackedSymmetric packed(m, c.data(), options.threads);
+    EigenPairs pairs = leading_eigenpairs(m, k, tolerance, options.seed, options.threads,
+                                          [&](const double* from, std::int64_t count, double* to) {
+                                            throw_if_stopped(options.stop, "pca");
+                                            packed.apply(from, count, to);
+                                          });
+    if (!pairs.values.empty()) return pairs;
+  }
+  return dense_eigenpairs(m, k, c.data());
+}
+
 /// One run of pca() over rows that have been checked.
 class PcaRun {
  public:
@@ -147,19 +168,9 @@ class PcaRun {
   }
 
   EigenPairs solve_dense(std::int64_t m, std::vector<double> c, bool single) {
-    total_ = 0;
-    for (std::int64_t i = 0; i < m; ++i) total_ += c[static_cast<std::size_t>(i * m + i)];
     report(0.7, "eigenvectors");
-    if (m > 192 && 4 * k_ <= m) {
-      const PackedSymmetric packed(m, c.data(), options_.threads);
-      EigenPairs pairs = leading_eigenpairs(m, k_, single ? 1e-8 : 1e-9, options_.seed, options_.threads,
-                                            [&](const double* from, std::int64_t count, double* to) {
-                                              throw_if_stopped(options_.stop, "pca");
-                                              packed.apply(from, count, to);
-                                            });
-      if (!pairs.values.empty()) return pairs;
-    }
-    return dense_eigenpairs(m, k_, c.data());
+    total_ = trace(m, c);
+    return solve_symmetric(m, k_, std::move(c), single ? 1e-8 : 1e-9, options_);
   }
 
   std::vector<double> covariance(bool single) {
@@ -315,7 +326,7 @@ class PcaRun {
   double total_ = 0;
 };
 
-LAYERSCOPE_INLINE void check_pca_arguments(const AnyView& x, const PcaOptions& options) {
+LAYERSCOPE_INLINE void check_pca_input(const AnyView& x) {
   if (x.rank() != 2) {
     throw Error(ErrorCode::invalid_argument,
                 "pca: an input of shape " + to_text(x.shape()) + "; a matrix [n, d] is expected");
@@ -324,6 +335,9 @@ LAYERSCOPE_INLINE void check_pca_arguments(const AnyView& x, const PcaOptions& o
     throw Error(ErrorCode::empty,
                 "pca: an input of shape " + to_text(x.shape()) + "; at least one row and one column are expected");
   }
+}
+
+LAYERSCOPE_INLINE void check_pca_options(const PcaOptions& options) {
   const auto require = [](std::int64_t value, std::int64_t least, const char* what) {
     if (value < least) {
       throw Error(ErrorCode::invalid_argument,
@@ -345,44 +359,50 @@ LAYERSCOPE_INLINE double rank_tolerance(DType dtype, std::int64_t m) {
   return (std::max)(rounding * rounding * size, 16 * size * 0x1p-52);
 }
 
-}  // namespace detail
+/// What is known of the rows when their eigenpairs are found; scaled values where nothing else is said.
+struct PcaSummary {
+  std::int64_t rows = 0, dropped_rows = 0, columns = 0;
+  std::int64_t components = 0;  // that are computed
+  double scale = 1;
+  double magnitude = 0;
+  double total_variance = 0;
+  double tolerance = 0;  // rank_tolerance()
+  const std::vector<double>* means = nullptr;
+};
 
-LAYERSCOPE_INLINE Pca pca(const AnyView& x, const PcaOptions& options) {
-  detail::check_pca_arguments(x, options);
-  throw_if_stopped(options.stop, "pca");
-  const detail::PcaRows rows(x, options.non_finite, options.threads);
-  const std::int64_t n = rows.rows();
-  const std::int64_t d = rows.columns();
+/// How many components are computed; a warning when fewer than asked for.
+LAYERSCOPE_INLINE std::int64_t clamp_components(const PcaOptions& options, std::int64_t n, std::int64_t d,
+                                                std::vector<std::string>& warnings) {
   const std::int64_t most = (std::min)(n, d);
   const std::int64_t k = (std::min)(most, options.components.value_or(most));
-
-  Pca result;
-  result.rows = n;
-  result.dropped_rows = rows.dropped();
   if (options.components.value_or(k) > k) {
-    result.warnings.push_back("pca: components " + to_text(*options.components) + " exceeds min(n, d); " + to_text(k) +
-                              " are computed");
+    warnings.push_back("pca: components " + to_text(*options.components) + " exceeds min(n, d); " + to_text(k) +
+                       " are computed");
   }
+  return k;
+}
+
+/// Fills in everything but solver and warnings about components.
+LAYERSCOPE_INLINE void finish_pca(const EigenPairs& pairs, const PcaSummary& of, Pca& result) {
+  const std::int64_t k = of.components;
+  const std::int64_t d = of.columns;
+  result.rows = of.rows;
+  result.dropped_rows = of.dropped_rows;
   if (result.dropped_rows > 0) {
-    result.warnings.push_back("pca: " + to_text(result.dropped_rows) + " of " + to_text(x.extent(0)) +
+    result.warnings.push_back("pca: " + to_text(result.dropped_rows) + " of " + to_text(of.rows + of.dropped_rows) +
                               " rows hold NaN or infinity and are left out");
   }
-  detail::PcaRun run(rows, k, options);
-  result.solver = run.chosen();
-  detail::EigenPairs pairs = run.solve();
-
   // Of values that are all but equal, the differences are rounding of the mean.
-  const double rounding = 4 * 0x1p-52 * rows.magnitude();
-  const double least =
-      (std::max)(detail::rank_tolerance(rows.dtype(), most) * pairs.values.front(), rounding * rounding);
+  const double rounding = 4 * 0x1p-52 * of.magnitude;
+  const double least = (std::max)(of.tolerance * pairs.values.front(), rounding * rounding);
   while (result.rank < k && pairs.values[static_cast<std::size_t>(result.rank)] > least) ++result.rank;
 
-  const double unscale = 1 / rows.scale();
-  const double total = run.total_variance() > least ? run.total_variance() : 0;
+  const double unscale = 1 / of.scale;
+  const double total = of.total_variance > least ? of.total_variance : 0;
   result.total_variance = total * unscale * unscale;
   result.mean = Tensor(DType::f64, {d});
   double* mean = result.mean.mutable_data<double>();
-  for (std::int64_t c = 0; c < d; ++c) mean[c] = rows.means()[static_cast<std::size_t>(c)] * unscale;
+  for (std::int64_t c = 0; c < d; ++c) mean[c] = (*of.means)[static_cast<std::size_t>(c)] * unscale;
   result.components = Tensor(DType::f64, {k, d});
   double* components = result.components.mutable_data<double>();
   result.explained_variance.assign(static_cast<std::size_t>(k), 0);
@@ -397,125 +417,32 @@ LAYERSCOPE_INLINE Pca pca(const AnyView& x, const PcaOptions& options) {
     const double sign = *largest < 0 ? -1.0 : 1.0;
     for (std::int64_t c = 0; c < d; ++c) components[i * d + c] = sign * from[c];
   }
-  if (options.progress) options.progress(1, "pca");
-  return result;
-}
-
-namespace detail {
-
-/// Rows [first, first + count) of a matrix as float64; throws when one is not finite.
-LAYERSCOPE_INLINE void read_finite(const AnyView& x, std::int64_t first, std::int64_t count, const char* what,
-                                   double* to) {
-  const std::int64_t columns = x.extent(1);
-  read_doubles(x, first, count, 0, columns, to);
-  if (!may_be_non_finite(x.dtype())) return;
-  for (std::int64_t i = 0; i < count * columns; ++i) {
-    if (!is_finite(to[i])) {
-      throw Error(ErrorCode::non_finite, std::string("pca: ") + what + ": row " + to_text(first + i / columns) +
-                                             ", column " + to_text(i % columns) + " is " + to_text(to[i]) +
-                                             "; finite values are expected");
-    }
-  }
-}
-
-LAYERSCOPE_INLINE void check_columns(const AnyView& x, std::int64_t expected, const char* what) {
-  if (x.rank() == 2 && x.extent(1) == expected) return;
-  throw Error(ErrorCode::invalid_argument, std::string("pca: ") + what + ": an input of shape " + to_text(x.shape()) +
-                                               "; [n, " + to_text(expected) + "] is expected");
-}
-
-/// The rows of x that hold no NaN or infinity, as a copy; x itself when all are.
-LAYERSCOPE_INLINE AnyView finite_rows(const AnyView& x) {
-  if (!may_be_non_finite(x.dtype()) || x.empty()) return x;
-  std::vector<double> row(static_cast<std::size_t>(x.extent(1)));
-  std::vector<std::int64_t> kept;
-  for (std::int64_t r = 0; r < x.extent(0); ++r) {
-    read_doubles(x, r, 1, 0, x.extent(1), row.data());
-    if (std::all_of(row.begin(), row.end(), [](double value) { return is_finite(value); })) kept.push_back(r);
-  }
-  if (static_cast<std::int64_t>(kept.size()) == x.extent(0)) return x;
-  Tensor rest(x.dtype(), {static_cast<std::int64_t>(kept.size()), x.extent(1)});
-  const std::size_t row_bytes = static_cast<std::size_t>(x.extent(1)) * size_of(x.dtype());
-  std::byte* to = rest.mutable_raw();
-  for (const std::int64_t r : kept) {
-    convert_into(x.narrow(0, r, 1), x.dtype(), to);
-    to += row_bytes;
-  }
-  return rest.view();
-}
-
-/// Rows that transform() and inverse_transform() copy at a time.
-inline constexpr std::int64_t projected_rows = 512;
-
-template <class Real>
-Tensor project(const Pca& model, const AnyView& x, int threads) {
-  const std::int64_t n = x.extent(0);
-  const std::int64_t d = model.mean.extent(0);
-  const std::int64_t k = model.components.extent(0);
-  Tensor scores(dtype_of<Real>, {n, k});
-  Real* to = scores.mutable_data<Real>();
-  const double* mean = model.mean.data<double>();
-  const double* components = model.components.data<double>();
-  const std::int64_t blocks = ceil_divide(n, projected_rows);
-  parallel_for(blocks, threads, [&](std::int64_t block) {
-    const std::int64_t first = block * projected_rows;
-    const std::int64_t count = (std::min)(projected_rows, n - first);
-    std::vector<double> part(static_cast<std::size_t>(count * d));
-    read_finite(x, first, count, "transform", part.data());
-    for (std::int64_t r = 0; r < count; ++r) {
-      for (std::int64_t c = 0; c < d; ++c) part[static_cast<std::size_t>(r * d + c)] -= mean[c];
-    }
-    const StridedMatrix<double> turned = StridedMatrix<double>{components, d}.transposed();
-    std::vector<double> out(static_cast<std::size_t>(count * k));
-    matmul(count, k, d, {part.data(), d}, turned, out.data(), k, 1);
-    constexpr double largest = static_cast<double>((std::numeric_limits<Real>::max)());
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      to[first * k + static_cast<std::int64_t>(i)] = static_cast<Real>((std::clamp)(out[i], -largest, largest));
-    }
-  });
-  return scores;
-}
-
-template <class Real>
-Tensor unproject(const Pca& model, const AnyView& scores, int threads) {
-  const std::int64_t n = scores.extent(0);
-  const std::int64_t d = model.mean.extent(0);
-  const std::int64_t k = model.components.extent(0);
-  Tensor rows(dtype_of<Real>, {n, d});
-  Real* to = rows.mutable_data<Real>();
-  const double* mean = model.mean.data<double>();
-  const double* components = model.components.data<double>();
-  parallel_for(ceil_divide(n, projected_rows), threads, [&](std::int64_t block) {
-    const std::int64_t first = block * projected_rows;
-    const std::int64_t count = (std::min)(projected_rows, n - first);
-    std::vector<double> part(static_cast<std::size_t>(count * k));
-    read_finite(scores, first, count, "inverse_transform", part.data());
-    std::vector<double> out(static_cast<std::size_t>(count * d));
-    matmul(count, d, k, {part.data(), k}, {components, d}, out.data(), d, 1);
-    constexpr double largest = static_cast<double>((std::numeric_limits<Real>::max)());
-    for (std::int64_t r = 0; r < count; ++r) {
-      for (std::int64_t c = 0; c < d; ++c) {
-        const double value = out[static_cast<std::size_t>(r * d + c)] + mean[c];
-        to[(first + r) * d + c] = static_cast<Real>((std::clamp)(value, -largest, largest));
-      }
-    }
-  });
-  return rows;
 }
 
 }  // namespace detail
 
-LAYERSCOPE_INLINE Tensor Pca::transform(const AnyView& x, int threads, NonFiniteRows non_finite) const {
-  detail::check_columns(x, mean.extent(0), "transform");
-  const AnyView rows_kept = non_finite == NonFiniteRows::drop ? detail::finite_rows(x) : x;
-  return x.dtype() == DType::f64 ? detail::project<double>(*this, rows_kept, threads)
-                                 : detail::project<float>(*this, rows_kept, threads);
-}
-
-LAYERSCOPE_INLINE Tensor Pca::inverse_transform(const AnyView& scores, int threads) const {
-  detail::check_columns(scores, components.extent(0), "inverse_transform");
-  return scores.dtype() == DType::f64 ? detail::unproject<double>(*this, scores, threads)
-                                      : detail::unproject<float>(*this, scores, threads);
+LAYERSCOPE_INLINE Pca pca(const AnyView& x, const PcaOptions& options) {
+  detail::check_pca_input(x);
+  detail::check_pca_options(options);
+  throw_if_stopped(options.stop, "pca");
+  const detail::PcaRows rows(x, options.non_finite, options.threads);
+  Pca result;
+  detail::PcaSummary summary;
+  summary.rows = rows.rows();
+  summary.dropped_rows = rows.dropped();
+  summary.columns = rows.columns();
+  summary.components = detail::clamp_components(options, rows.rows(), rows.columns(), result.warnings);
+  detail::PcaRun run(rows, summary.components, options);
+  result.solver = run.chosen();
+  const detail::EigenPairs pairs = run.solve();
+  summary.scale = rows.scale();
+  summary.magnitude = rows.magnitude();
+  summary.total_variance = run.total_variance();
+  summary.tolerance = detail::rank_tolerance(rows.dtype(), (std::min)(rows.rows(), rows.columns()));
+  summary.means = &rows.means();
+  detail::finish_pca(pairs, summary, result);
+  if (options.progress) options.progress(1, "pca");
+  return result;
 }
 
 }  // namespace layerscope::inline LAYERSCOPE_ABI

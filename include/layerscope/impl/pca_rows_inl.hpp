@@ -71,10 +71,19 @@ class PcaRows {
                                                    " was found; at most 1e150 is expected, since "
                                                    "variances are squares");
     }
-    if (magnitude_ > 0 && (magnitude_ < 0x1p-40 || magnitude_ > 0x1p40)) {
-      scale_ = std::ldexp(1.0, -std::ilogb(magnitude_));
-      for (double& mean : means_) mean *= scale_;
-    }
+    set_scale(scale_for(magnitude_));
+  }
+
+  /// The power of two by which values of this largest magnitude are multiplied.
+  static double scale_for(double magnitude) noexcept {
+    const bool plain = magnitude == 0 || (magnitude >= 0x1p-40 && magnitude <= 0x1p40);
+    return plain ? 1 : std::ldexp(1.0, -std::ilogb(magnitude));
+  }
+
+  /// Another power of two, to join these rows to others.
+  void set_scale(double scale) noexcept {
+    for (double& mean : means_) mean *= scale / scale_;
+    scale_ = scale;
   }
 
   std::int64_t rows() const noexcept { return n_; }
@@ -86,6 +95,7 @@ class PcaRows {
   const std::vector<double>& means() const noexcept { return means_; }
   /// Largest magnitude of the scaled values.
   double magnitude() const noexcept { return magnitude_ * scale_; }
+  double unscaled_magnitude() const noexcept { return magnitude_; }
 
   /// The matrix in place when its elements are T and need no treatment.
   template <class T>
