@@ -158,6 +158,12 @@ TEST_CASE("reshape keeps the elements, or says that it cannot") {
   CHECK(error_of([] { cube().reshape({5, 5}); }).code() == ls::ErrorCode::invalid_argument);
 }
 
+TEST_CASE("reshape does not overflow where strides reach far") {
+  const std::uint8_t byte = 0;  // never read
+  const ls::AnyView view(&byte, ls::DType::u8, {2, 2}, {1, std::int64_t{1} << 62});
+  CHECK_FALSE(view.reshape({4}));
+}
+
 TEST_CASE("reshape of random views agrees with their elements, and refuses only what strides cannot say") {
   int reshaped = 0;
   int refused = 0;

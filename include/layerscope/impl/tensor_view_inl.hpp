@@ -38,6 +38,12 @@ inline void check_reach(const Shape& shape, const Strides& strides, std::size_t 
   }
 }
 
+/// Whether an axis of stride `outer` goes on where one of `extent` entries of stride `inner` ends.
+inline bool goes_on(std::int64_t outer, std::int64_t inner, std::int64_t extent) noexcept {
+  std::int64_t end = 0;  // one entry beyond the reach that was checked
+  return !__builtin_mul_overflow(inner, extent, &end) && outer == end;
+}
+
 inline void check_axis(int axis, const Shape& shape) {
   if (axis < 0 || axis >= shape.rank()) {
     throw Error(ErrorCode::invalid_argument, "view: axis " + to_text(axis) + " does not exist in the shape " +
@@ -157,7 +163,7 @@ LAYERSCOPE_INLINE std::optional<AnyView> AnyView::reshape(const Shape& shape) co
   for (int axis = 0; axis < rank(); ++axis) {
     if (shape_[axis] == 1) continue;
     const int last = run_extents.rank() - 1;
-    if (last >= 0 && run_strides[last] == strides_[axis] * shape_[axis]) {
+    if (last >= 0 && detail::goes_on(run_strides[last], strides_[axis], shape_[axis])) {
       run_extents[last] *= shape_[axis];
       run_strides[last] = strides_[axis];
     } else {
