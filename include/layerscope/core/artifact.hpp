@@ -18,6 +18,20 @@
 
 namespace layerscope::inline LAYERSCOPE_ABI {
 
+namespace detail {
+/// A copy of a std::variant, made outside of it and moved in. A variant of vectors or strings alone is taken by
+/// libstdc++ 12 for one that always has a value, so that a copy which runs out of memory destroys what it has not made.
+template <class Variant>
+Variant copy_of(const Variant& from) {
+  return std::visit(
+      [](const auto& value) {
+        auto copy = value;
+        return Variant(std::move(copy));
+      },
+      from);
+}
+}  // namespace detail
+
 /// Smallest and largest of the finite numbers.
 struct Range {
   double min = 0;
@@ -48,8 +62,16 @@ struct Series {
 /// Columns of equal length.
 struct Table {
   struct Column {
+    using Cells = std::variant<std::vector<double>, std::vector<std::string>>;
     std::string name;
-    std::variant<std::vector<double>, std::vector<std::string>> cells;
+    Cells cells;
+
+    Column() = default;
+    Column(std::string given_name, Cells given) noexcept : name(std::move(given_name)), cells(std::move(given)) {}
+    Column(const Column& other) : name(other.name), cells(detail::copy_of(other.cells)) {}
+    Column(Column&&) noexcept = default;
+    Column& operator=(const Column& other) { return *this = Column(other); }
+    Column& operator=(Column&&) noexcept = default;
   };
   std::vector<Column> columns;
 };
@@ -104,8 +126,16 @@ struct Part {
 
 /// A fact about an artifact: "channels shown" = 64.
 struct Attribute {
+  using Value = std::variant<std::int64_t, double, std::string>;
   std::string name;
-  std::variant<std::int64_t, double, std::string> value;
+  Value value;
+
+  Attribute() = default;
+  Attribute(std::string given_name, Value given) noexcept : name(std::move(given_name)), value(std::move(given)) {}
+  Attribute(const Attribute& other) : name(other.name), value(detail::copy_of(other.value)) {}
+  Attribute(Attribute&&) noexcept = default;
+  Attribute& operator=(const Attribute& other) { return *this = Attribute(other); }
+  Attribute& operator=(Attribute&&) noexcept = default;
 };
 
 /// Which of the artifacts of one kind and name a sink keeps.
