@@ -9,6 +9,8 @@
 #include <layerscope/impl/histogram_chart_inl.hpp>
 #include <layerscope/impl/histogram_inl.hpp>
 #include <layerscope/impl/kernels/moments_inl.hpp>
+#include <layerscope/impl/layer_marks_inl.hpp>
+#include <layerscope/impl/layer_overview_inl.hpp>
 #include <layerscope/impl/line_chart_inl.hpp>
 #include <layerscope/impl/overlay_inl.hpp>
 #include <layerscope/impl/quantile_sketch_inl.hpp>

@@ -53,6 +53,7 @@
 #include <layerscope/algorithms/histogram.hpp>
 #include <layerscope/algorithms/histogram_chart.hpp>
 #include <layerscope/algorithms/knn.hpp>
+#include <layerscope/algorithms/layer_overview.hpp>
 #include <layerscope/algorithms/line_chart.hpp>
 #include <layerscope/algorithms/non_finite_rows.hpp>
 #include <layerscope/algorithms/overlay.hpp>
