@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 #include "progress_line.hpp"
 #include "quickstart/digits.hpp"
@@ -67,8 +68,14 @@ int main(int argc, char** argv) {
     snapshot.activations("conv1", outputs.conv1);
     snapshot.activations("conv2", outputs.conv2);
     snapshot.filters("conv1/weight", ls::view(network.conv1.weight.value.data(), {8, 1, 5, 5}));
-    snapshot.histogram("conv2/weight", network.conv2.weight.value);
-    snapshot.histogram("fc1/weight", network.fc1.weight.value);
+    snapshot.statistics("fc1", outputs.fc1);
+    for (const auto& [name, weight] : {std::pair{"conv1/weight", &network.conv1.weight},
+                                       {"conv2/weight", &network.conv2.weight},
+                                       {"fc1/weight", &network.fc1.weight},
+                                       {"fc2/weight", &network.fc2.weight}}) {
+      snapshot.histogram(name, weight->value);
+      if (epoch > 0) snapshot.gradients(name, weight->gradient);  // of the last batch
+    }
     snapshot.embedding("fc1", outputs.fc1, {.labels = test.labels});
   }
 

@@ -8,7 +8,10 @@
 #include <layerscope/impl/snapshot/activations_inl.hpp>
 #include <layerscope/impl/snapshot/embedding_inl.hpp>
 #include <layerscope/impl/snapshot/filters_inl.hpp>
+#include <layerscope/impl/snapshot/gradients_inl.hpp>
 #include <layerscope/impl/snapshot/heatmap_inl.hpp>
 #include <layerscope/impl/snapshot/numbers_inl.hpp>
+#include <layerscope/impl/snapshot/overview_artifact_inl.hpp>
+#include <layerscope/impl/snapshot/overview_inl.hpp>
 #include <layerscope/impl/snapshot/scalar_inl.hpp>
 #include <layerscope/impl/snapshot/snapshot_inl.hpp>

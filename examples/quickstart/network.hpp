@@ -4,6 +4,7 @@
 
 #include <layerscope/core/random.hpp>
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <span>
@@ -28,7 +29,6 @@ struct Parameter {
     const float correction =
         std::sqrt(1 - std::pow(0.999f, static_cast<float>(t))) / (1 - std::pow(0.9f, static_cast<float>(t)));
     value.array() -= rate * correction * mean.array() / (square.array().sqrt() + 1e-8f);
-    gradient.setZero();
   }
 
   Matrix value, gradient, mean, square;
@@ -152,6 +152,9 @@ class Network {
 
   /// One step of Adam on a batch, down the gradient of its mean cross-entropy.
   void train(const Maps& images, std::span<const std::int64_t> labels) {
+    const std::array parameters{&conv1.weight, &conv1.bias, &conv2.weight, &conv2.bias,
+                                &fc1.weight,   &fc1.bias,   &fc2.weight,   &fc2.bias};
+    for (Parameter* p : parameters) p->gradient.setZero();
     const Outputs y = forward(images);
     Matrix d = probabilities(y.logits);
     for (std::size_t i = 0; i < labels.size(); ++i) d(static_cast<Eigen::Index>(i), labels[i]) -= 1;
@@ -162,10 +165,7 @@ class Network {
     d = conv2.backward(y.pool1, pool2_.backward(y.conv2, d)).values;
     conv1.backward(images, pool1_.backward(y.conv1, d));
     ++steps_;
-    for (Parameter* p :
-         {&conv1.weight, &conv1.bias, &conv2.weight, &conv2.bias, &fc1.weight, &fc1.bias, &fc2.weight, &fc2.bias}) {
-      p->step(steps_);
-    }
+    for (Parameter* p : parameters) p->step(steps_);
   }
 
   static Matrix probabilities(const Matrix& logits) {

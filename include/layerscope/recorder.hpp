@@ -120,6 +120,9 @@ struct RecorderOptions {
   /// Caps before any copy: samples, and channels or features, of activations. Defaults 8 and 64.
   std::int64_t max_samples = 8;
   std::int64_t max_channels = 64;
+  /// Whether each snapshot that tells of layers has the picture of all of them brought up to date: kind "overview",
+  /// name "layers", one job a snapshot. Default: yes.
+  bool overview = true;
   /// For a recorder with a directory: most bytes of all its files; older steps are removed first. Default: no limit.
   std::optional<std::int64_t> byte_limit = std::nullopt;
   /// For a recorder with a directory: once a newer step is written, only steps divisible by this stay. Default: all
@@ -129,6 +132,13 @@ struct RecorderOptions {
   /// then, on that one. What it throws is ignored. Default: one line on stderr for the first failure of each kind and
   /// name, and a summary on close() when anything failed or was dropped.
   std::function<void(const Failure&)> on_error = nullptr;
+};
+
+struct WatchOptions {
+  /// Whether the gradients of the parameters are recorded too, as they are when the snapshot is taken. They should be
+  /// those of a whole batch then: after backward(), before they are set to zero. Default: yes, where the library of the
+  /// module has gradients and there are some.
+  bool gradients = true;
 };
 
 /// Which worker does a job: light ones must not wait behind heavy ones.
@@ -176,7 +186,8 @@ struct LateInput {
 };
 }  // namespace detail
 
-/// How a run stands. The counts are of jobs, that is of calls on a step that is due: a job is written when each of its
+/// How a run stands. The counts are of jobs, that is of calls on a step that is due, and of one more for each snapshot
+/// that feeds the overview of layers: a job is written when each of its
 /// artifacts reached every sink, and failed, once, when its arguments were refused or it or any sink threw.
 struct Report {
   RunCounts counts;
@@ -209,12 +220,13 @@ class Recorder {
   /// not due. What was given to watch() and observe() is recorded right away.
   Snapshot snapshot(std::int64_t step) noexcept;
 
-  /// Records `module` at every snapshot that is due: the histograms of all its named parameters, and the filters of
-  /// those of rank 2 and more, through the trait named_parameters<M> of snapshot/watch.hpp, which has to be included
-  /// (layerscope.hpp does; adapters/torch_module.hpp has the trait for torch::nn::Module). A module given by reference
-  /// must outlive its last snapshot; a std::shared_ptr to one is kept. `prefix` goes before each name, with a slash.
+  /// Records `module` at every snapshot that is due: the histograms of all its named parameters, the filters of those
+  /// of rank 2 and more, and the gradients that there are, through the trait named_parameters<M> of snapshot/watch.hpp,
+  /// which has to be included (layerscope.hpp does; adapters/torch_module.hpp has the trait for torch::nn::Module). A
+  /// module given by reference must outlive its last snapshot; a std::shared_ptr to one is kept. `prefix` goes before
+  /// each name, with a slash.
   template <class M>
-  Recorder& watch(const M& module, std::string_view prefix = "") noexcept;
+  Recorder& watch(const M& module, std::string_view prefix = "", const WatchOptions& options = {}) noexcept;
 
   /// Calls `observer` at every snapshot that is due, on the thread that calls snapshot().
   Recorder& observe(std::function<void(Snapshot&)> observer) noexcept;

@@ -157,7 +157,7 @@ TEST_CASE("TensorBoardSink: a recorder's snapshots arrive without a word about T
       recorder.flush();
     }
     const ls::Report report = recorder.close();
-    CHECK(report.counts.written == 21);
+    CHECK(report.counts.written == 24);  // with the overview of layers of each
     CHECK(report.counts.failed == 0);
   }
   CHECK(sink->failed() == 0);
@@ -166,9 +166,11 @@ TEST_CASE("TensorBoardSink: a recorder's snapshots arrive without a word about T
   CHECK(counts.in_flight == 0);
   std::map<std::string, std::vector<std::int64_t>> steps;
   std::map<std::string, std::string> plugins;
+  std::set<std::string> overview_plugins;
   for (const SeenValue& value : values_of(contents(sink->path()))) {
     steps[value.tag].push_back(value.step);
     plugins[value.tag] = value.plugin;
+    if (value.tag == "overview/layers") overview_plugins.insert(value.plugin);
   }
   const std::vector<std::int64_t> all{0, 1, 2};
   for (const auto& [tag, plugin] : std::map<std::string, std::string>{{"loss", ""},
@@ -183,6 +185,9 @@ TEST_CASE("TensorBoardSink: a recorder's snapshots arrive without a word about T
     CHECK(steps[tag] == all);
     CHECK(plugins[tag] == plugin);
   }
+  REQUIRE_FALSE(steps["overview/layers"].empty());
+  CHECK(steps["overview/layers"].back() == 2);
+  CHECK(overview_plugins.count("images") == 1);
 }
 
 TEST_CASE("TensorBoardSink takes over a directory at its first step") {

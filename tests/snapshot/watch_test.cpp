@@ -76,7 +76,7 @@ TEST_CASE("watch: a handle that throws when copied is a counted failure") {
 
 TEST_CASE("watch: filters of what has two axes, histograms of everything, at each snapshot that is due") {
   const auto sink = std::make_shared<ls::MemorySink>();
-  ls::Recorder recorder({.schedule = ls::Schedule::every(2), .mode = ls::Mode::synchronous});
+  ls::Recorder recorder({.schedule = ls::Schedule::every(2), .mode = ls::Mode::synchronous, .overview = false});
   const Net net;
   recorder.add(sink).watch(net, "net");
   recorder.snapshot(1);
@@ -87,9 +87,41 @@ TEST_CASE("watch: filters of what has two axes, histograms of everything, at eac
   CHECK(sink->size() == 6);
 }
 
+/// Has gradients of some parameters.
+struct Trained {
+  float weight[2][2] = {{1, 2}, {3, 4}};
+  float gradient[2][2] = {{0.5f, 0}, {0, 1.5f}};
+};
+
+template <>
+struct layerscope::named_parameters<Trained> {
+  template <class F>
+  static void for_each(const Trained& net, F f) {
+    f("fc/weight", net.weight);
+    f("fc/bias", net.weight[0]);
+  }
+  template <class F>
+  static void for_each_gradient(const Trained& net, F f) {
+    f("fc/weight", net.gradient);
+  }
+};
+
+TEST_CASE("watch: gradients that are there, unless they are not wanted") {
+  const Trained net;
+  for (const bool wanted : {true, false}) {
+    const auto sink = std::make_shared<ls::MemorySink>();
+    ls::Recorder recorder({.mode = ls::Mode::synchronous, .overview = false});
+    recorder.add(sink).watch(net, "net", {.gradients = wanted});
+    recorder.snapshot(0);
+    std::vector<std::string> expected{"net/fc/weight filters", "net/fc/weight histogram", "net/fc/bias histogram"};
+    if (wanted) expected.emplace_back("net/fc/weight gradients");
+    CHECK(labels(*sink) == expected);
+  }
+}
+
 TEST_CASE("watch: a shared pointer and a handle are kept") {
   const auto sink = std::make_shared<ls::MemorySink>();
-  ls::Recorder recorder({.mode = ls::Mode::synchronous});
+  ls::Recorder recorder({.mode = ls::Mode::synchronous, .overview = false});
   recorder.add(sink);
   auto shared = std::make_shared<Net>();
   const std::weak_ptr<Net> watched = shared;
@@ -111,7 +143,8 @@ TEST_CASE("watch: a shared pointer and a handle are kept") {
 TEST_CASE("watch: a module that throws is reported, and what came before stays") {
   const auto sink = std::make_shared<ls::MemorySink>();
   int told = 0;
-  ls::Recorder recorder({.mode = ls::Mode::synchronous, .on_error = [&](const ls::Failure&) { ++told; }});
+  ls::Recorder recorder(
+      {.mode = ls::Mode::synchronous, .overview = false, .on_error = [&](const ls::Failure&) { ++told; }});
   Net net;
   net.broken = true;
   recorder.add(sink).watch(net);

@@ -13,6 +13,12 @@
 
 namespace layerscope::inline LAYERSCOPE_ABI {
 
+/// Whose numbers a tensor holds, for the overview of layers. By default its name says so: "grad" or "gradient" at the
+/// end, after a '/' or '.', is of gradients; weight…, bias…, kernel, gamma and beta are of parameters; all other
+/// numbers are what a layer puts out. Parameters and gradients belong to the layer before the last '/' or '.':
+/// "conv1/weight/grad" and "conv1/weight" to "conv1", as do the activations "conv1".
+enum class TensorRole : std::uint8_t { outputs, parameters, gradients };
+
 struct ActivationsOptions {
   /// What each axis means. Default by rank: [c] one sample, NC, NCHW, NCDHW; rank 3 must be said to be NTD, NCL or CHW.
   std::optional<Layout> layout = std::nullopt;
@@ -20,6 +26,9 @@ struct ActivationsOptions {
   std::optional<std::int64_t> max_samples = std::nullopt;
   /// Most channels or features copied and shown, at least 1. Default: RecorderOptions::max_channels.
   std::optional<std::int64_t> max_channels = std::nullopt;
+  /// Whether statistics() of everything are recorded too, nothing left out, so that dead units are told from all
+  /// samples. Default: no, as that copies all of `x`.
+  bool statistics = false;
 };
 
 struct FilterSnapshotOptions {
@@ -38,12 +47,21 @@ struct FilterSnapshotOptions {
 struct HistogramSnapshotOptions {
   /// Number of bins, 1 to 65,536. Default 30 (HistogramOptions::bins).
   std::optional<int> bins = std::nullopt;
+  /// Whose numbers they are. Default: see TensorRole.
+  std::optional<TensorRole> role = std::nullopt;
+};
+
+struct GradientsOptions {
+  /// Number of bins, 1 to 65,536. Default 30 (HistogramOptions::bins).
+  std::optional<int> bins = std::nullopt;
 };
 
 struct StatisticsSnapshotOptions {
   /// What each axis means, for dead units. Default by rank as for activations; without one, of rank 3, no units are
   /// told.
   std::optional<Layout> layout = std::nullopt;
+  /// Whose numbers they are. Default: see TensorRole.
+  std::optional<TensorRole> role = std::nullopt;
 };
 
 struct HeatmapSnapshotOptions {

@@ -16,10 +16,18 @@
 
 namespace layerscope::inline LAYERSCOPE_ABI {
 
+namespace detail {
+class OverviewFeed;
+}
+
 /// The front to record with at one step; made by Recorder::snapshot(). Calls return at once where the step is not due.
 /// None throws; tensors are copied before the call returns, after the caps of RecorderOptions are applied.
 /// A `name` says whose data it is ("encoder/conv1"); one name may have several kinds.
 /// A tensor without elements is refused with ErrorCode::empty. NaN and infinities are shown and counted as warnings.
+///
+/// What activations(), statistics(), histogram(), filters() and gradients() are given also feeds one picture of all
+/// layers over the run (kind "overview", name "layers"; see algorithms/layer_overview.hpp), which is drawn when the
+/// snapshot ends, unless RecorderOptions::overview says no. TensorRole says which layer a name belongs to.
 class Snapshot {
  public:
   /// Whether this step is recorded: `if (snap) …` saves making a tensor that nobody will look at.
@@ -38,6 +46,9 @@ class Snapshot {
 
   /// Count, mean, spread, range, zeros, non-finite numbers and dead units of all elements, without a picture.
   Status statistics(std::string_view name, const TensorRef& x, const StatisticsSnapshotOptions& options = {}) noexcept;
+
+  /// The gradient of a parameter, named as the parameter is: its norm, statistics and histogram, nothing left out.
+  Status gradients(std::string_view name, const TensorRef& x, const GradientsOptions& options = {}) noexcept;
 
   /// A matrix [h, w] (or a vector) as a heatmap.
   Status heatmap(std::string_view name, const TensorRef& x, const HeatmapSnapshotOptions& options = {}) noexcept;
@@ -65,15 +76,20 @@ class Snapshot {
 
  private:
   friend class Recorder;
+  struct Overview;
+
   Snapshot() noexcept = default;
   Snapshot(std::shared_ptr<Recorder::Core> core, std::int64_t step) noexcept : core_(std::move(core)), step_(step) {}
 
   /// Has `summary` made of all elements, by the worker if it can be.
   Status summarize(std::string_view kind, std::string_view name, const TensorRef& x, const Shape& shape,
-                   std::function<Artifact(const AnyView&, int threads)> summary);
+                   std::function<Artifact(const AnyView&, int threads)> summary, detail::OverviewFeed feed);
+  /// What a job adds to the overview of layers about the tensor of this name; nothing when there is no overview.
+  detail::OverviewFeed feed(std::string_view name, std::optional<TensorRole> role = std::nullopt);
 
   std::shared_ptr<Recorder::Core> core_;  // null when the step is not due
   std::int64_t step_ = 0;
+  std::shared_ptr<Overview> overview_;  // shared by copies; null without an overview
 };
 
 /// Listens while it lives, on the thread that made it; does nothing for a snapshot that is off.
@@ -116,8 +132,13 @@ inline Snapshot::Listener Snapshot::listen(const ActivationsOptions& options) co
 #include <layerscope/impl/snapshot/common.hpp>
 #include <layerscope/impl/snapshot/embedding_inl.hpp>
 #include <layerscope/impl/snapshot/filters_inl.hpp>
+#include <layerscope/impl/snapshot/gradients_inl.hpp>
 #include <layerscope/impl/snapshot/heatmap_inl.hpp>
 #include <layerscope/impl/snapshot/numbers_inl.hpp>
+#include <layerscope/impl/snapshot/overview.hpp>
+#include <layerscope/impl/snapshot/overview_artifact_inl.hpp>
+#include <layerscope/impl/snapshot/overview_inl.hpp>
+#include <layerscope/impl/snapshot/overview_step.hpp>
 #include <layerscope/impl/snapshot/procrustes.hpp>
 #include <layerscope/impl/snapshot/scalar_inl.hpp>
 #include <layerscope/impl/snapshot/snapshot_inl.hpp>

@@ -3,6 +3,7 @@
 
 #include <layerscope/algorithms/feature_maps.hpp>
 #include <layerscope/impl/snapshot/common.hpp>
+#include <layerscope/impl/snapshot/overview.hpp>
 #include <layerscope/snapshot/snapshot.hpp>
 
 #include <string>
@@ -34,11 +35,26 @@ inline std::vector<Artifact> activations_artifact(const Tensor& values, const La
   return {std::move(artifact)};
 }
 
+/// What was copied of a layer's output, for the overview.
+inline void tell_outputs(const OverviewFeed& feed, const Tensor& values, const Layout& layout, const Cap& samples,
+                         const Cap& channels, int threads) {
+  if (!feed) return;
+  const ChannelStatistics found = channel_statistics(values.view(), layout, {threads});
+  const DeadUnits dead = dead_units(found, samples.shown, samples.total);
+  const bool whole = samples.shown == samples.total && channels.shown == channels.total;
+  if (whole) {
+    feed.add(moments_of(found), values.view(), dead);
+  } else {
+    feed.add_part(moments_of(found), dead);
+  }
+}
+
 }  // namespace detail
 
 LAYERSCOPE_INLINE Status Snapshot::activations(std::string_view name, const TensorRef& x,
                                                const ActivationsOptions& options) noexcept {
   if (core_ == nullptr) return Outcome::skipped;
+  if (options.statistics) statistics(name, x, {.layout = options.layout});
   return Recorder::guarded(*core_, "activations", name, step_, [&] {
     const RecorderOptions& defaults = Recorder::options(*core_);
     Shape shape = detail::shape_to_record(x, "activations");
@@ -57,9 +73,13 @@ LAYERSCOPE_INLINE Status Snapshot::activations(std::string_view name, const Tens
     job.kind = "activations";
     job.name = name;
     job.step = step_;
-    job.run = [layout = *layout, samples, channels,
-               title = detail::picture_title(name, step_)](const JobInputs& inputs) {
-      return detail::activations_artifact(inputs.tensors[0], layout, samples, channels, title, inputs.threads);
+    job.run = [layout = *layout, samples, channels, title = detail::picture_title(name, step_),
+               told = feed(name, TensorRole::outputs)](const JobInputs& inputs) {
+      const Tensor& values = inputs.tensors[0];
+      auto artifacts = detail::activations_artifact(values, layout, samples, channels, title, inputs.threads);
+      detail::tell_outputs(told, values, layout, samples, channels, inputs.threads);
+      told.finish(artifacts);
+      return artifacts;
     };
     const detail::LateInput input{&x, shape, {}};
     return Recorder::submit(*core_, job, {&input, 1});

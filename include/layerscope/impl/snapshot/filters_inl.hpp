@@ -2,7 +2,9 @@
 #pragma once
 
 #include <layerscope/algorithms/filters.hpp>
+#include <layerscope/algorithms/statistics.hpp>
 #include <layerscope/impl/snapshot/common.hpp>
+#include <layerscope/impl/snapshot/overview.hpp>
 #include <layerscope/snapshot/snapshot.hpp>
 
 #include <limits>
@@ -69,8 +71,18 @@ LAYERSCOPE_INLINE Status Snapshot::filters(std::string_view name, const TensorRe
     job.kind = "filters";
     job.name = name;
     job.step = step_;
-    job.run = [look = std::move(look)](const JobInputs& copies) {
-      return detail::filters_artifact(copies.tensors[0], look, copies.threads);
+    // A part of the weights has no norm to speak of.
+    const bool whole = outputs.shown == outputs.total && inputs.shown == inputs.total;
+    const detail::OverviewFeed told = whole ? feed(name, TensorRole::parameters) : detail::OverviewFeed();
+    job.run = [look = std::move(look), told](const JobInputs& copies) {
+      const Tensor& values = copies.tensors[0];
+      auto artifacts = detail::filters_artifact(values, look, copies.threads);
+      if (told) {
+        const auto moments = detail::moments_of(channel_statistics(values.view(), look.layout, {copies.threads}));
+        told.add(moments, values.view());
+      }
+      told.finish(artifacts);
+      return artifacts;
     };
     const detail::LateInput input{&weights, shape, {}};
     return Recorder::submit(*core_, job, {&input, 1});

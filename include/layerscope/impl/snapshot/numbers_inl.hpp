@@ -5,6 +5,7 @@
 #include <layerscope/algorithms/histogram_chart.hpp>
 #include <layerscope/algorithms/statistics.hpp>
 #include <layerscope/impl/snapshot/common.hpp>
+#include <layerscope/impl/snapshot/overview.hpp>
 #include <layerscope/snapshot/snapshot.hpp>
 
 #include <functional>
@@ -34,6 +35,7 @@ inline void add_statistics(Artifact& artifact, const Statistics& all) {
   artifact.range = all.range();
   artifact.attributes.push_back({"mean", all.mean()});
   artifact.attributes.push_back({"standard deviation", all.standard_deviation()});
+  artifact.attributes.push_back({"norm", finite_norm(all.moments())});
   artifact.attributes.push_back({"min", (all.min)()});
   artifact.attributes.push_back({"max", (all.max)()});
   for (const auto& [name, q] : {std::pair{"1 % quantile", 0.01}, {"median", 0.5}, {"99 % quantile", 0.99}}) {
@@ -41,9 +43,17 @@ inline void add_statistics(Artifact& artifact, const Statistics& all) {
   }
 }
 
-inline Artifact histogram_artifact(const AnyView& values, const std::string& title, const HistogramOptions& options) {
+inline int checked_bins(int bins, const char* what) {
+  if (bins >= 1 && bins <= 65536) return bins;
+  throw Error(ErrorCode::invalid_argument, std::string(what) + ": bins " + to_text(bins) + "; expected 1 to 65536");
+}
+
+inline Artifact histogram_artifact(const AnyView& values, const std::string& title, const HistogramOptions& options,
+                                   const OverviewFeed& feed) {
   Artifact artifact;
-  add_statistics(artifact, statistics(values, {options.threads}));
+  const Statistics all = statistics(values, {options.threads});
+  add_statistics(artifact, all);
+  feed.add(all.moments(), values);
   const std::shared_ptr<const Histogram> bins =
       std::make_shared<Histogram>(layerscope::histogram(values, options).histogram);
   artifact.parts.push_back({"histogram", *bins});
@@ -55,11 +65,19 @@ inline Artifact histogram_artifact(const AnyView& values, const std::string& tit
   return artifact;
 }
 
-inline Artifact statistics_artifact(const AnyView& values, const std::optional<Layout>& layout, int threads) {
+inline Artifact statistics_artifact(const AnyView& values, const std::optional<Layout>& layout, int threads,
+                                    const OverviewFeed& feed) {
   Artifact artifact;
-  add_statistics(artifact, statistics(values, {threads}));
-  if (!layout) return artifact;
+  const Statistics all = statistics(values, {threads});
+  add_statistics(artifact, all);
+  if (!layout) {
+    feed.add(all.moments(), values);
+    return artifact;
+  }
   const ChannelStatistics channels = channel_statistics(values, *layout, {threads});
+  const int sample_axis = layout->find('N');
+  const std::int64_t samples = sample_axis < 0 ? 1 : values.extent(sample_axis);
+  feed.add(all.moments(), values, dead_units(channels, samples, samples));
   const std::vector<std::int64_t> dead = channels.dead();
   std::vector<double> index, mean, deviation, smallest, largest, zero_fraction, is_dead;
   auto next_dead = dead.begin();
@@ -96,7 +114,8 @@ inline Artifact statistics_artifact(const AnyView& values, const std::optional<L
 /// Copying is cheaper than counting, so the worker counts; but what would take more than half of the queue is counted
 /// right here, as a copy of it might never find room.
 LAYERSCOPE_INLINE Status Snapshot::summarize(std::string_view kind, std::string_view name, const TensorRef& x,
-                                             const Shape& shape, std::function<Artifact(const AnyView&, int)> summary) {
+                                             const Shape& shape, std::function<Artifact(const AnyView&, int)> summary,
+                                             detail::OverviewFeed feed) {
   const RecorderOptions& options = Recorder::options(*core_);
   Job job;
   job.kind = kind;
@@ -104,11 +123,20 @@ LAYERSCOPE_INLINE Status Snapshot::summarize(std::string_view kind, std::string_
   job.step = step_;
   const auto bytes = static_cast<std::int64_t>(byte_count(DType::f32, shape));
   if (options.mode == Mode::synchronous || bytes > options.queue_bytes / 2) {
-    job.run = [made = summary(x.read(), options.threads)](const JobInputs&) { return std::vector{made}; };
+    job.run = [made = std::make_shared<Artifact>(summary(x.read(), options.threads)),
+               feed = std::move(feed)](const JobInputs&) {
+      std::vector<Artifact> artifacts;
+      artifacts.push_back(std::move(*made));
+      feed.finish(artifacts);
+      return artifacts;
+    };
     return Recorder::submit(*core_, job, {});
   }
-  job.run = [summary = std::move(summary)](const JobInputs& inputs) {
-    return std::vector{summary(inputs.tensors[0].view(), inputs.threads)};
+  job.run = [summary = std::move(summary), feed = std::move(feed)](const JobInputs& inputs) {
+    std::vector<Artifact> artifacts;
+    artifacts.push_back(summary(inputs.tensors[0].view(), inputs.threads));
+    feed.finish(artifacts);
+    return artifacts;
   };
   const detail::LateInput input{&x, shape, {}};
   return Recorder::submit(*core_, job, {&input, 1});
@@ -120,16 +148,14 @@ LAYERSCOPE_INLINE Status Snapshot::histogram(std::string_view name, const Tensor
   return Recorder::guarded(*core_, "histogram", name, step_, [&] {
     const Shape shape = detail::shape_to_record(x, "histogram");
     HistogramOptions bins;
-    if (options.bins) bins.bins = *options.bins;
-    if (bins.bins < 1 || bins.bins > 65536) {
-      throw Error(ErrorCode::invalid_argument, "histogram: bins " + to_text(bins.bins) + "; expected 1 to 65536");
-    }
-    const auto summary = [bins, title = detail::picture_title(name, step_)](const AnyView& values,
-                                                                            int threads) mutable {
+    bins.bins = detail::checked_bins(options.bins.value_or(bins.bins), "histogram");
+    const detail::OverviewFeed told = feed(name, options.role);
+    const auto summary = [bins, title = detail::picture_title(name, step_), told](const AnyView& values,
+                                                                                  int threads) mutable {
       bins.threads = threads;
-      return detail::histogram_artifact(values, title, bins);
+      return detail::histogram_artifact(values, title, bins, told);
     };
-    return summarize("histogram", name, x, shape, summary);
+    return summarize("histogram", name, x, shape, summary, told);
   });
 }
 
@@ -142,9 +168,11 @@ LAYERSCOPE_INLINE Status Snapshot::statistics(std::string_view name, const Tenso
                                          : shape.rank() == 1 ? std::nullopt
                                                              : detail::activation_layout(shape.rank());
     if (layout) detail::check_layout(*layout, shape, "statistics");
-    return summarize("statistics", name, x, shape, [layout](const AnyView& values, int threads) {
-      return detail::statistics_artifact(values, layout, threads);
-    });
+    const detail::OverviewFeed told = feed(name, options.role);
+    const auto summary = [layout, told](const AnyView& values, int threads) {
+      return detail::statistics_artifact(values, layout, threads, told);
+    };
+    return summarize("statistics", name, x, shape, summary, told);
   });
 }
 

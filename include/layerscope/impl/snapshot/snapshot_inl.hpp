@@ -4,6 +4,7 @@
 #include <layerscope/core/image.hpp>
 #include <layerscope/impl/recorder_core.hpp>
 #include <layerscope/impl/snapshot/common.hpp>
+#include <layerscope/impl/snapshot/overview_step.hpp>
 #include <layerscope/snapshot/snapshot.hpp>
 
 #include <string>
@@ -24,6 +25,9 @@ LAYERSCOPE_INLINE Snapshot Recorder::snapshot(std::int64_t step) noexcept {
   core.attempt("recorder", "schedule", step, [&] { due = core.options.schedule.due(step); });
   if (!due || core.forked()) return {};
   Snapshot snapshot(core_, step);
+  if (core.options.overview) {
+    core.attempt("overview", "layers", step, [&] { snapshot.overview_ = Snapshot::Overview::make(core_, step); });
+  }
   std::shared_ptr<const std::vector<std::shared_ptr<const std::function<void(Snapshot&)>>>> observers;
   {
     const Core::Lock lock(core.mutex);
