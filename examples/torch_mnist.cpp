@@ -1,7 +1,7 @@
 // Trains a small convolutional network on MNIST and records, before the first epoch and after each, what its layers
 // see: filters, activations, distributions of the weights, and the test digits as its last hidden layer arranges them.
 //
-//   torch_mnist --data DIR --epochs 3 --seed 1 --out DIR --tensorboard DIR
+//   torch_mnist --data DIR --epochs 3 --seed 1 --out DIR --tensorboard DIR --learning-rate 0.001
 //
 // The training is the same to the last bit with --no-snapshots. The last line of the output is JSON.
 #include <layerscope/layerscope.hpp>
@@ -67,7 +67,8 @@ void record(ls::Recorder& recorder, LeNet& net, const Digits& digits, std::int64
   snapshot.scalar("test/accuracy", score.accuracy);
   snapshot.scalar("test/loss", score.loss);
   const ls::TorchEvaluation evaluation(*net);
-  const auto listener = snapshot.listen();  // records what the probes in features() show
+  // Records what the probes in features() show: some of it as pictures, all of it as statistics.
+  const auto listener = snapshot.listen({.statistics = true});
   snapshot.embedding("fc1", net->features(digits.images()), {.labels = digits.labels, .images = digits.images()});
 }
 
@@ -78,11 +79,11 @@ void run(const Arguments& arguments) {
   const Digits test = read_digits(arguments.data, "t10k", arguments.limit);
 
   LeNet net;
-  torch::optim::Adam adam(net->parameters(), torch::optim::AdamOptions(1e-3));
+  torch::optim::Adam adam(net->parameters(), torch::optim::AdamOptions(arguments.learning_rate));
   ls::Recorder recorder =
       arguments.snapshots ? ls::Recorder(arguments.out) : ls::Recorder({.schedule = ls::Schedule::never()});
   if (!arguments.tensorboard.empty()) recorder.add(std::make_shared<ls::TensorBoardSink>(arguments.tensorboard));
-  recorder.watch(net);
+  recorder.watch(net);  // the weights, and the gradients of the last batch of an epoch
 
   const double start = seconds_now();
   double snapshot_seconds = 0;

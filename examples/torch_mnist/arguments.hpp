@@ -1,6 +1,7 @@
 // The command line of torch_mnist.
 #pragma once
 
+#include <layerscope/core/finite.hpp>
 #include <layerscope/core/format.hpp>
 
 #include <cstdint>
@@ -16,13 +17,14 @@ struct Arguments {
   std::int64_t epochs = 3;                                        ///< at least 1
   std::int64_t seed = 1;                                          ///< of weights, order and dropout
   std::int64_t limit = std::numeric_limits<std::int64_t>::max();  ///< most training images
+  double learning_rate = 1e-3;                                    ///< of Adam, above 0
   int threads = 1;  ///< of libtorch; a part of the result, as the order of its sums depends on it
   bool snapshots = true;
 };
 
 inline constexpr std::string_view usage =
-    "usage: torch_mnist --data DIR [--epochs N] [--seed N] [--out DIR] [--tensorboard DIR] [--limit N] [--threads N] "
-    "[--no-snapshots]";
+    "usage: torch_mnist --data DIR [--epochs N] [--seed N] [--out DIR] [--tensorboard DIR] [--limit N] "
+    "[--learning-rate X] [--threads N] [--no-snapshots]";
 
 /// Throws std::invalid_argument saying what is wrong.
 inline Arguments parse_arguments(int argc, const char* const* argv) {
@@ -40,6 +42,12 @@ inline Arguments parse_arguments(int argc, const char* const* argv) {
                                     layerscope::to_text(least));
       }
     };
+    const auto positive = [&](double& result) {
+      const std::string value = text();
+      if (!layerscope::from_text(value, result) || !layerscope::is_finite(result) || result <= 0) {
+        throw std::invalid_argument(option + ": " + value + " given; expected a number above 0");
+      }
+    };
     if (option == "--data")
       arguments.data = text();
     else if (option == "--out")
@@ -52,6 +60,8 @@ inline Arguments parse_arguments(int argc, const char* const* argv) {
       number(arguments.seed, std::int64_t{0});
     else if (option == "--limit")
       number(arguments.limit, std::int64_t{1});
+    else if (option == "--learning-rate")
+      positive(arguments.learning_rate);
     else if (option == "--threads")
       number(arguments.threads, 1);
     else if (option == "--no-snapshots")

@@ -1,4 +1,5 @@
 #include <layerscope/adapters/torch_module.hpp>
+#include <layerscope/adapters/torch_operators.hpp>
 #include <layerscope/recorder.hpp>
 #include <layerscope/sinks/memory.hpp>
 #include <layerscope/snapshot/snapshot.hpp>
@@ -7,7 +8,13 @@
 #include "support/catch.hpp"
 
 #include <torch/nn.h>
+#include <torch/optim/sgd.h>
 
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -47,7 +54,7 @@ std::vector<std::string> names_of(const M& module) {
 template <class M>
 std::set<std::string> recorded(const M& module, std::string_view prefix) {
   const auto sink = std::make_shared<ls::MemorySink>();
-  ls::Recorder recorder;
+  ls::Recorder recorder(ls::RecorderOptions{.overview = false});
   recorder.add(sink).watch(module, prefix);
   recorder.snapshot(0);
   const ls::Report report = recorder.close();
@@ -91,7 +98,7 @@ TEST_CASE("torch modules: watch() takes modules, handles and shared pointers") {
 
 TEST_CASE("torch modules: a watched handle outlives the caller's") {
   const auto sink = std::make_shared<ls::MemorySink>();
-  ls::Recorder recorder;
+  ls::Recorder recorder(ls::RecorderOptions{.overview = false});
   recorder.add(sink);
   {
     const Block block;
@@ -134,4 +141,214 @@ TEST_CASE("torch modules: evaluation leaves no trace") {
   const auto after = values();
   REQUIRE(after.size() == before.size());
   for (std::size_t i = 0; i < after.size(); ++i) CHECK(after[i].equal(before[i]));
+}
+
+namespace {
+
+/// As libtorch's documentation advises to nest a Sequential.
+struct ChainImpl : torch::nn::SequentialImpl {
+  using SequentialImpl::SequentialImpl;
+  torch::Tensor forward(const torch::Tensor& x) { return SequentialImpl::forward(x); }
+};
+TORCH_MODULE(Chain);
+
+struct ShortcutImpl : ChainImpl {
+  using ChainImpl::ChainImpl;
+  torch::Tensor forward(const torch::Tensor& x) { return x + SequentialImpl::forward(x); }
+};
+TORCH_MODULE(Shortcut);
+
+torch::nn::Sequential layers() {
+  torch::nn::Sequential net;
+  net->push_back("conv", torch::nn::Conv2d(2, 3, 3));
+  net->push_back("inner", Chain(torch::nn::BatchNorm2d(3), torch::nn::ReLU()));
+  net->push_back("shortcut", Shortcut(torch::nn::Dropout(0.4)));
+  net->push_back("flat", torch::nn::Flatten());
+  net->push_back("head", torch::nn::Linear(3 * 6 * 6, 2));
+  return net;
+}
+
+using Forward = std::function<torch::Tensor(torch::nn::Sequential&, const torch::Tensor&)>;
+
+/// The bits of the losses of a short training, of the weights at its end, and of the generator.
+std::vector<std::uint32_t> trained(const Forward& forward) {
+  torch::manual_seed(5);
+  torch::nn::Sequential net = layers();
+  const torch::Tensor x = torch::randn({8, 2, 8, 8}), y = torch::randint(2, {8}, torch::kLong);
+  torch::optim::SGD optimizer(net->parameters(), 0.1);
+  std::vector<std::uint32_t> bits;
+  const auto add = [&](const torch::Tensor& values) {
+    const torch::Tensor flat = values.detach().flatten().to(torch::kFloat);
+    for (std::int64_t i = 0; i < flat.numel(); ++i)
+      bits.push_back(std::bit_cast<std::uint32_t>(flat.data_ptr<float>()[i]));
+  };
+  for (int step = 0; step < 5; ++step) {
+    optimizer.zero_grad();
+    const torch::Tensor loss = torch::cross_entropy_loss(forward(net, x), y);
+    loss.backward();
+    optimizer.step();
+    add(loss);
+  }
+  for (const torch::Tensor& parameter : net->parameters()) add(parameter);
+  for (const torch::Tensor& buffer : net->buffers()) add(buffer);
+  add(torch::rand({4}));
+  return bits;
+}
+
+const Forward plain = [](torch::nn::Sequential& net, const torch::Tensor& x) { return net->forward(x); };
+
+}  // namespace
+
+TEST_CASE("torch modules: gradients are those that the optimizer sees, without what is not there") {
+  Block block;
+  const auto gradients = [&] {
+    std::vector<std::string> names;
+    ls::named_parameters<Block>::for_each_gradient(block, [&](std::string_view name, const ls::TensorRef& gradient) {
+      names.emplace_back(name);
+      for (const auto& parameter : block->named_parameters()) {
+        std::string path = parameter.key();
+        std::replace(path.begin(), path.end(), '.', '/');
+        if (path == name) CHECK(gradient.read().data() == parameter.value().grad().data_ptr());
+      }
+    });
+    return names;
+  };
+  CHECK(gradients().empty());  // before the first backward()
+  block->conv->bias.requires_grad_(false);
+  for (int batch = 0; batch < 2; ++batch) block->forward(torch::ones({1, 2, 5, 5})).sum().backward();
+  CHECK(gradients() == std::vector<std::string>{"conv/weight", "norm/weight", "norm/bias"});
+  // Two micro-batches: d(sum)/d(bias of the norm) is the number of outputs, 9 a channel and batch.
+  CHECK(block->norm->bias.grad().equal(torch::full({3}, 18.0)));
+  CHECK(recorded(block, "b") == std::set<std::string>{"filters b/conv/weight", "histogram b/conv/weight",
+                                                      "histogram b/conv/bias", "histogram b/norm/weight",
+                                                      "histogram b/norm/bias", "gradients b/conv/weight",
+                                                      "gradients b/norm/weight", "gradients b/norm/bias"});
+}
+
+TEST_CASE("torch modules: a watched gradient leaves no hook, keeps no graph, and can be left out") {
+  torch::nn::Linear linear(3, 2);
+  const auto sink = std::make_shared<ls::MemorySink>();
+  torch::Tensor hidden;
+  {
+    ls::Recorder recorder(ls::RecorderOptions{.mode = ls::Mode::synchronous});
+    recorder.add(sink).watch(linear).watch(linear, "again", {.gradients = false});
+    hidden = torch::ones({1, 3}, torch::requires_grad());
+    linear->forward(hidden * 2).sum().backward();
+    const auto references = linear->weight.grad().use_count();
+    recorder.snapshot(0);
+    CHECK(linear->weight.grad().use_count() == references);
+    CHECK(torch::autograd::impl::hooks(linear->weight).empty());
+  }
+  const c10::weak_intrusive_ptr<c10::TensorImpl> graph(hidden.getIntrusivePtr());
+  hidden = torch::Tensor();
+  CHECK(graph.expired());
+  std::int64_t gradients = 0;
+  for (const ls::Artifact& artifact : sink->artifacts()) {
+    if (artifact.kind != "gradients") continue;
+    ++gradients;
+    CHECK(artifact.name.find("again") == std::string::npos);
+    if (artifact.name != "weight") continue;
+    for (const ls::Attribute& attribute : artifact.attributes) {
+      if (attribute.name == "norm") CHECK(std::get<double>(attribute.value) == Catch::Approx(2 * std::sqrt(6.0)));
+    }
+  }
+  CHECK(gradients == 2);
+}
+
+TEST_CASE("torch modules: a Sequential is walked child by child, to the same bits") {
+  std::vector<std::string> names;
+  const auto walk = [&](ls::NestedSequential nested) {
+    return [&names, nested](torch::nn::Sequential& net, const torch::Tensor& x) {
+      names.clear();
+      return ls::forward_each(*net, x, [&](std::string_view name, const torch::Tensor&) { names.emplace_back(name); },
+                              {.prefix = "net", .nested = nested});
+    };
+  };
+  const auto expected = trained(plain);
+  CHECK(trained(walk(ls::NestedSequential::whole)) == expected);
+  CHECK(names == std::vector<std::string>{"net/conv", "net/inner", "net/shortcut", "net/flat", "net/head"});
+  // The shortcut is not a chain, and the bits tell.
+  CHECK(trained(walk(ls::NestedSequential::walked)) != expected);
+  CHECK(names ==
+        std::vector<std::string>{"net/conv", "net/inner/0", "net/inner/1", "net/shortcut/0", "net/flat", "net/head"});
+  torch::manual_seed(1);
+  torch::nn::Sequential chains(Chain(torch::nn::Linear(3, 4), torch::nn::Tanh()), torch::nn::Linear(4, 2));
+  const torch::Tensor x = torch::randn({2, 3});
+  std::vector<torch::Tensor> seen;
+  const torch::Tensor y =
+      ls::forward_each(*chains, x, [&](std::string_view, const torch::Tensor& output) { seen.push_back(output); },
+                       {.nested = ls::NestedSequential::walked});
+  CHECK(y.equal(chains->forward(x)));
+  REQUIRE(seen.size() == 3);
+  CHECK(seen[1].equal(torch::tanh(seen[0])));
+  CHECK(seen[2].equal(y));
+  torch::nn::Sequential empty;
+  CHECK_THROWS_AS(ls::forward_each(*empty, x, [](std::string_view, const torch::Tensor&) {}), c10::Error);
+}
+
+TEST_CASE("torch modules: operators are seen within a scope, to the same bits, and nothing of them is kept") {
+  std::vector<std::string> names;
+  std::vector<c10::weak_intrusive_ptr<c10::TensorImpl>> kept;
+  const auto listening = [&](torch::nn::Sequential& net, const torch::Tensor& x) {
+    names.clear();
+    const ls::TorchOperators operators([&](std::string_view name, const torch::Tensor& output) {
+      names.emplace_back(name);
+      kept.emplace_back(output.getIntrusivePtr());
+      (output * 2).sum();  // not seen, and changes nothing
+    });
+    return net->forward(x);
+  };
+  CHECK(trained(listening) == trained(plain));
+  CHECK(names == std::vector<std::string>{"000.conv2d", "001.batch_norm", "002.relu", "003.dropout", "004.add",
+                                          "005.addmm"});  // flatten() and t() are views; linear() is addmm() here
+  REQUIRE_FALSE(kept.empty());
+  for (const auto& tensor : kept) CHECK(tensor.expired());
+}
+
+TEST_CASE("torch modules: operators in place, in inference mode, nested scopes, and after the scope") {
+  std::vector<std::string> outer, inner;
+  const auto into = [](std::vector<std::string>& names) {
+    return [&names](std::string_view name, const torch::Tensor&) { names.emplace_back(name); };
+  };
+  const torch::Tensor x = torch::ones({2, 2}), wrong = torch::ones({3});
+  {
+    const ls::TorchOperators operators(into(outer), "a");
+    torch::Tensor y = x.exp();
+    y.relu_();
+    y.view({4});
+    y.argmax();
+    y.sum();  // a single number
+    {
+      const ls::TorchOperators innermost(into(inner));
+      x.sin();
+    }
+    const c10::InferenceMode inference;
+    x.cos();
+    CHECK_THROWS_AS(torch::matmul(x, wrong), c10::Error);
+    x.log();
+  }
+  x.tan();
+  CHECK(outer == std::vector<std::string>{"a/000.exp", "a/001.relu_", "a/002.cos", "a/003.log"});
+  CHECK(inner == std::vector<std::string>{"000.sin"});
+}
+
+TEST_CASE("torch modules: operators become activations of a snapshot") {
+  const auto sink = std::make_shared<ls::MemorySink>();
+  ls::Recorder recorder(ls::RecorderOptions{.mode = ls::Mode::synchronous, .overview = false});
+  recorder.add(sink);
+  torch::nn::Sequential net = layers();
+  net->eval();
+  const torch::Tensor x = torch::ones({4, 2, 8, 8});
+  {
+    auto snapshot = recorder.snapshot(0);
+    const ls::TorchOperators operators(
+        [&](std::string_view name, const torch::Tensor& y) { snapshot.activations(name, y); }, "net");
+    net->forward(x);
+  }
+  std::vector<std::string> found;
+  for (const ls::Artifact& artifact : sink->artifacts()) found.push_back(artifact.name);
+  // Dropout does nothing in evaluation mode: what it puts out is what went in.
+  CHECK(found == std::vector<std::string>{"net/000.conv2d", "net/001.batch_norm", "net/002.relu", "net/003.add",
+                                          "net/004.addmm"});
+  CHECK(recorder.report().counts.failed == 0);
 }

@@ -70,22 +70,44 @@ def check_png(path):
     assert len(zlib.decompress(pixels)) == height * (1 + width * {0: 1, 2: 3, 3: 1, 6: 4}[color]), path
 
 
+def check_overview(parts, folder):
+    """The picture of all layers holds what other artifacts of the run tell."""
+    columns = {column["name"]: column for column in parts["layers"]["columns"]}
+    assert columns["layer"]["texts"] == ["conv1", "conv2", "fc1", "fc2"], columns
+    _, steps = read_array(parts["steps"], folder)
+    assert steps == [0, 1], steps
+    for measure in ("output mean", "output spread", "dead units", "gradient norm", "weight norm", "weight change"):
+        shape, numbers = read_array(parts[measure], folder)
+        _, recorded = read_array(parts[measure + " recorded"], folder)
+        assert shape == [4, 2] and all(map(math.isfinite, numbers)), measure
+        expected = [not (step == 0 and measure in ("gradient norm", "weight change") or
+                         layer == "fc2" and measure in ("output mean", "output spread", "dead units"))
+                    for layer in columns["layer"]["texts"] for step in steps]
+        assert list(map(bool, recorded)) == expected, (measure, recorded)
+    return columns["marks"]["texts"]
+
+
 def check_numbers(artifact, folder):
     """The range equals that of the numbers beside it, and these are as many as they have to be."""
     parts = {part["name"]: part for part in artifact["parts"]}
-    lowest, highest = artifact["range"]["min"], artifact["range"]["max"]
+    if artifact["kind"] == "overview":
+        return check_overview(parts, folder)
     what = f"{artifact['kind']} of {artifact['name']} at {artifact['step']}"
+    lowest, highest = artifact["range"]["min"], artifact["range"]["max"]
     if artifact["kind"] in ("activations", "filters"):
         tensors = [part for part in parts.values() if part["type"] == "tensor"]
         _, numbers = read_array(tensors[0], folder)
         assert (min(numbers), max(numbers)) == (lowest, highest), what
-    elif artifact["kind"] == "histogram":
+    elif artifact["kind"] in ("histogram", "gradients"):
         histogram = next(part for part in parts.values() if part["type"] == "histogram")
         _, edges = read_array(histogram["edges"], folder)
         _, counts = read_array(histogram["counts"], folder)
         assert len(edges) == len(counts) + 1 and edges == sorted(edges), what
         assert edges[0] <= lowest and highest <= edges[-1], what
         assert sum(counts) == PARAMETERS[artifact["name"]], what
+    elif artifact["kind"] == "statistics":
+        count = next(fact["value"] for fact in artifact["attributes"] if fact["name"] == "count")
+        assert count == TEST_DIGITS * OUTPUTS[artifact["name"]], what
     elif artifact["kind"] == "scalar":
         series = next(part for part in parts.values() if part["type"] == "series")
         _, y = read_array(series["y"], folder)
@@ -102,7 +124,10 @@ def check_numbers(artifact, folder):
 
 PARAMETERS = {"conv1/weight": 8 * 25, "conv1/bias": 8, "conv2/weight": 16 * 8 * 25, "conv2/bias": 16,
               "fc1/weight": 128 * 256, "fc1/bias": 128, "fc2/weight": 10 * 128, "fc2/bias": 10}
-EXPECTED = ({("histogram", name) for name in PARAMETERS} |
+OUTPUTS = {"conv1": 8 * 24 * 24, "conv2": 16 * 8 * 8, "fc1": 128}  # numbers of one digit
+TEST_DIGITS = 2000
+EXPECTED = ({(kind, name) for kind in ("histogram", "gradients") for name in PARAMETERS} |
+            {("statistics", name) for name in OUTPUTS} | {("overview", "layers")} |
             {("filters", name) for name in PARAMETERS if name.endswith("weight")} |
             {("activations", name) for name in ("conv1", "conv2", "fc1")} |
             {("embedding", "fc1"), ("scalar", "test/accuracy"), ("scalar", "test/loss")})
@@ -123,7 +148,7 @@ def check_run(directory, result):
         for file in files:
             if file.suffix == ".png":
                 check_png(file)
-        assert any(file.suffix == ".png" for file in files), f"no picture: {entry}"
+        assert any(file.suffix == ".png" for file in files) != (entry["kind"] == "statistics"), f"picture: {entry}"
         described = next(file for file in files if file.suffix == ".json")
         artifact = json.loads(described.read_text())
         assert [artifact[key] for key in ("kind", "name", "step", "range")] == \
@@ -133,8 +158,10 @@ def check_run(directory, result):
         ranges[entry["kind"], entry["name"], entry["step"]] = entry["range"]
     assert set(found) == EXPECTED, set(found) ^ EXPECTED
     for key, steps in found.items():
-        # A waiting embedding may give way to the newer one; a scalar's series is whole in its last artifact.
-        assert steps == {0, 1} or key[0] in ("embedding", "scalar") and 1 in steps, (key, steps)
+        # A waiting embedding may give way to the newer one; a scalar's series is whole in its last artifact, and so is
+        # the overview. Before the first epoch there are no gradients.
+        assert steps == {0, 1} or key[0] in ("embedding", "scalar", "overview", "gradients") and 1 in steps, (key, steps)
+        assert key[0] != "gradients" or steps == {1}, (key, steps)
     for kind, name, step in ranges:
         if kind == "filters":
             # A dense layer may be shown in part, as it may have more rows than the recorder's cap.
@@ -149,6 +176,7 @@ def check_refusals():
         for arguments, words in [([], "--data"), (["--data"], "value missing"), (["--data", empty + "/none"], "none"),
                                  (["--data", empty], "train-images"), (["--data", DATA, "--epochs", "0"], "--epochs"),
                                  (["--data", DATA, "--epochs", "three"], "three"), (["--colour"], "unknown option"),
+                                 (["--data", DATA, "--learning-rate", "0"], "--learning-rate"),
                                  (["--data", DATA, "--limit", "-1"], "--limit"), (["--data", DATA, "--seed", ""], "--seed")]:
             result = run(*arguments, cwd=empty)
             assert result.returncode == 2, (arguments, result)
@@ -173,6 +201,18 @@ def check_bar():
     assert shown.count(b"\r") > 5 and b"[=" in shown and b"\n" not in shown, shown
 
 
+def check_failing(folder):
+    """A learning rate a hundred times too high is marked in the overview; that of the example is not."""
+    trained("--out", folder / "failing", "--learning-rate", "0.1")
+    found = {}
+    for name in ("first", "failing"):
+        path = max((folder / name / "layers").glob("overview-*.json"))
+        parts = {part["name"]: part for part in json.loads(path.read_text())["parts"]}
+        found[name] = check_overview(parts, path.parent)
+    assert found["first"] == [""] * 4, found
+    assert any("dead" in words for words in found["failing"]), found
+
+
 def main():
     check_refusals()
     check_bar()
@@ -187,6 +227,7 @@ def main():
         assert first["dropped"] <= 1 and first["failed"] == 0 and plain["written"] == 0, first
         assert 0 < first["library_share"] <= first["snapshot_share"] < 1, first
         assert not (folder / "plain").exists()
+        check_failing(folder)
         for name, result in (("first", first), ("again", again)):
             check_run(folder / name, result)
 

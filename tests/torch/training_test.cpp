@@ -112,8 +112,8 @@ void check_balance(const ls::RunCounts& counts) {
 TEST_CASE("torch training: the bits are the same with a recorder") {
   const auto expected = train([](Net&, int) {});
   REQUIRE(expected == train([](Net&, int) {}));
-  const std::set<std::string> kinds = {"activations", "embedding", "filters",   "heatmap",
-                                       "histogram",   "scalar",    "statistics"};
+  const std::set<std::string> kinds = {"activations", "embedding", "filters", "gradients", "heatmap",
+                                       "histogram",   "overview",  "scalar",  "statistics"};
   for (const ls::Mode mode : {ls::Mode::asynchronous, ls::Mode::synchronous}) {
     const auto sink = std::make_shared<ls::MemorySink>();
     ls::Report report;
@@ -176,7 +176,7 @@ TEST_CASE("torch training: a schedule that is not due leaves no snapshot") {
 
 TEST_CASE("torch training: an activation is the tensor that the probe saw, as far as the caps go") {
   const auto sink = std::make_shared<ls::MemorySink>();
-  ls::Recorder recorder({.mode = ls::Mode::synchronous, .max_samples = 3, .max_channels = 2});
+  ls::Recorder recorder({.mode = ls::Mode::synchronous, .max_samples = 3, .max_channels = 2, .overview = false});
   recorder.add(sink);
   torch::manual_seed(1);
   Net net;

@@ -1,4 +1,5 @@
-// Modules of libtorch: their parameters, for Recorder::watch(), and a scope to run them in without a trace.
+// Modules of libtorch: their parameters and gradients, for Recorder::watch(), what a Sequential puts out layer by
+// layer, and a scope to run them in without a trace. Models of any other kind: adapters/torch_operators.hpp.
 #pragma once
 
 #include <layerscope/adapters/torch.hpp>
@@ -8,10 +9,15 @@
 
 #include <ATen/Context.h>
 #include <torch/nn/module.h>
+#include <torch/nn/modules/container/any.h>
+#include <torch/nn/modules/container/sequential.h>
 #include <torch/nn/pimpl.h>
 
 #include <algorithm>
 #include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -20,16 +26,34 @@
 
 namespace layerscope::inline LAYERSCOPE_ABI {
 
-/// Any torch::nn::Module: its parameters and those of its children, "conv1.weight" as "conv1/weight".
+/// Any torch::nn::Module: its parameters and those of its children, "conv1.weight" as "conv1/weight", and their
+/// gradients. A gradient is what parameter.grad() holds at that moment, the one that the optimizer uses or has used:
+/// summed up since it was last set to zero, and clipped if it was. Nothing is hooked into the graph, so that nothing of
+/// it is kept alive or has to be taken out again.
 template <std::derived_from<torch::nn::Module> M>
 struct named_parameters<M> {
   template <class F>
   static void for_each(const torch::nn::Module& module, F f) {
     for (const auto& parameter : module.named_parameters()) {
-      std::string name = parameter.key();
-      std::replace(name.begin(), name.end(), '.', '/');
-      f(std::string_view(name), TensorRef(parameter.value()));
+      f(std::string_view(path(parameter.key())), TensorRef(parameter.value()));
     }
+  }
+
+  /// Leaves out parameters without a gradient: before the first backward(), frozen, or not used; and sparse gradients,
+  /// as embeddings have.
+  template <class F>
+  static void for_each_gradient(const torch::nn::Module& module, F f) {
+    for (const auto& parameter : module.named_parameters()) {
+      const at::Tensor& gradient = parameter.value().grad();
+      if (!gradient.defined() || gradient.layout() != at::kStrided) continue;
+      f(std::string_view(path(parameter.key())), TensorRef(gradient));
+    }
+  }
+
+ private:
+  static std::string path(std::string name) {
+    std::replace(name.begin(), name.end(), '.', '/');
+    return name;
   }
 };
 
@@ -40,8 +64,60 @@ requires(torch::detail::is_module_holder<Holder>::value) struct named_parameters
   static void for_each(const Holder& holder, F f) {
     if (!holder.is_empty()) named_parameters<torch::nn::Module>::for_each(*holder, std::move(f));
   }
+  template <class F>
+  static void for_each_gradient(const Holder& holder, F f) {
+    if (!holder.is_empty()) named_parameters<torch::nn::Module>::for_each_gradient(*holder, std::move(f));
+  }
   static Holder share(const Holder& holder) { return holder; }
 };
+
+/// What forward_each() does with children that are derived from torch::nn::SequentialImpl.
+enum class NestedSequential : std::uint8_t {
+  whole,   ///< shows what they put out, and leaves their forward() to do it
+  walked,  ///< goes through their children in turn; only right where forward() does nothing else
+};
+
+struct ForwardEachOptions {
+  /// Goes before each name, with a slash. Default none.
+  std::string prefix{};
+  /// Default whole, which is right for every forward(), one with a shortcut around its children for example.
+  NestedSequential nested = NestedSequential::whole;
+};
+
+namespace detail {
+
+template <class Visit>
+torch::nn::AnyValue forward_each(torch::nn::SequentialImpl& model, torch::nn::AnyValue x, Visit& visit,
+                                 const ForwardEachOptions& options) {
+  const auto children = model.named_children();
+  std::size_t index = 0;
+  for (torch::nn::AnyModule& child : model) {
+    ForwardEachOptions inner = options;
+    inner.prefix += (inner.prefix.empty() ? "" : "/") + children[index++].key();
+    const auto nested = std::dynamic_pointer_cast<torch::nn::SequentialImpl>(child.ptr());
+    if (nested != nullptr && options.nested == NestedSequential::walked && !nested->is_empty()) {
+      x = forward_each(*nested, std::move(x), visit, inner);
+    } else {
+      x = child.any_forward(std::move(x));
+      if (const at::Tensor* const y = x.try_get<at::Tensor>()) visit(std::string_view(inner.prefix), *y);
+    }
+  }
+  return x;
+}
+
+}  // namespace detail
+
+/// Runs a Sequential as its forward() does, child by child, and shows `visit(std::string_view name, const at::Tensor&)`
+/// what each puts out: "0", "1" …, or the names that the children were given. Returns what forward() returns, to the
+/// bit. Results that are no tensor are passed on without being shown. Throws c10::Error as forward() does, and what
+/// `visit` throws.
+///   forward_each(*layers, x, [&](std::string_view name, const torch::Tensor& y) { snapshot.activations(name, y); });
+template <class Visit>
+at::Tensor forward_each(torch::nn::SequentialImpl& model, at::Tensor x, Visit visit,
+                        const ForwardEachOptions& options = {}) {
+  if (model.is_empty()) return model.forward(std::move(x));  // which says what is wrong
+  return detail::forward_each(model, torch::nn::AnyValue(std::move(x)), visit, options).template get<at::Tensor>();
+}
 
 /// Puts a module and its children into evaluation mode and switches gradients off on this thread, for as long as it
 /// lives. Then every child gets back its own mode, and the host's default generator the state it had, so that training
