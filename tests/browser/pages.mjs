@@ -71,7 +71,7 @@ function shown() {
   };
 }
 
-const close = (a, b) => Math.abs(a - b) <= 1e-6 * Math.max(1, Math.abs(b));
+const close = (a, b) => Math.abs(a - b) <= 1e-5 * Math.max(1, Math.abs(b));
 const same = (a, b) => a.length === b.length && a.every((value, i) => close(value, b[i]));
 
 async function check(page, frame, cases, title) {
