@@ -25,7 +25,7 @@ available() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
 
 install_packages() {
   local wanted=(g++ cmake ninja-build pkg-config git python3 libeigen3-dev nlohmann-json3-dev libstb-dev catch2
-    zlib1g-dev libdeflate-dev libcli11-dev libbenchmark-dev clang-format-14 python3-venv
+    zlib1g-dev libdeflate-dev libcli11-dev libbenchmark-dev clang-format-14 clang-tidy-14 python3-venv
     libopencv-core-dev libxtensor-dev libarmadillo-dev libdlib-dev libdlpack-dev)
   if [ "$torch" != 0 ]; then wanted+=(libtorch-dev); fi
   local missing=() package
@@ -74,10 +74,12 @@ if [ "${LAYERSCOPE_INSTALL_PACKAGES:-1}" != 0 ]; then
 fi
 
 clang=$(command -v clang++-14 || command -v clang++ || true)
-if [ "${CI:-}" = true ] && ! command -v clang-format-14 >/dev/null; then
-  echo "clang-format-14 is missing, and this is the machine that has to check the formatting" >&2
-  exit 1
-fi
+for tool in clang-format-14 clang-tidy-14; do
+  if [ "${CI:-}" = true ] && ! command -v "$tool" >/dev/null; then
+    echo "$tool is missing, and this is the machine that has to check the sources with it" >&2
+    exit 1
+  fi
+done
 generator=()
 if command -v ninja >/dev/null; then generator=(-G Ninja); fi
 launcher=()

@@ -1,9 +1,10 @@
 """Every check of this folder finds what it is there to find: each is run on a small tree that is in order, and again
 with one thing broken.
 
-Usage: self_test.py <compiler>
+Usage: self_test.py <compiler> [<clang-format-14>] [<clang-tidy-14>]
 """
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -18,11 +19,14 @@ import min_max
 import readme_snippets
 import sources
 import text
+import tidy
 import umbrella
 from tree import Tree
 
 COMPILER = sys.argv.pop(1) if len(sys.argv) > 1 else "c++"
-CLANG_FORMAT = sys.argv.pop(1) if len(sys.argv) > 1 else ""
+CLANG_TOOLS = {Path(path).name.removesuffix("-14"): path for path in sys.argv[1:]}
+CLANG_FORMAT = CLANG_TOOLS.get("clang-format", "")
+CLANG_TIDY = CLANG_TOOLS.get("clang-tidy", "")
 
 GOOD = {
     "include/layerscope/version.hpp": "#pragma once\n",
@@ -154,6 +158,22 @@ class Broken(unittest.TestCase):
         self.write("src/core.cpp", "int   x;\n")
         self.assert_found(formatting.problems_of(self.root, CLANG_FORMAT), "core.cpp")
 
+    @unittest.skipUnless(CLANG_TIDY, "no clang-tidy-14")
+    def test_tidy(self):
+        checks = Path(__file__).resolve().parents[2] / ".clang-tidy"
+        self.write(".clang-tidy", checks.read_text(encoding="utf-8"))
+        entry = {"directory": str(self.root), "file": "src/core.cpp",
+                 "command": f"c++ -std=c++20 -DLAYERSCOPE_INLINE=inline -I{self.tree.include_dir} -c src/core.cpp"}
+        self.write("compile_commands.json", json.dumps([entry]))
+        self.assertEqual(len(tidy.units(self.root, self.root)), 1)
+        self.assertEqual(tidy.problems_of(self.root, self.root, CLANG_TIDY), [])
+        self.add("include/layerscope/impl/a_inl.hpp", "inline bool none(const std::vector<int>& x) { return x.size() == 0; }")
+        found = tidy.problems_of(self.root, self.root, CLANG_TIDY)
+        self.assert_found(found, "readability-container-size-empty")
+        self.assertEqual(len(found), 1, found)
+        self.add("src/core.cpp", "nonsense")
+        self.assert_found(tidy.problems_of(self.root, self.root, CLANG_TIDY), "clang-diagnostic-error")
+
     def test_min_max(self):
         body = "#pragma once\n#include <algorithm>\ninline int f(int a) {{ return {}(a, 1); }}\n"
         for call, expected in [("(std::max)", 0), ("std::max", 1)]:
@@ -169,4 +189,4 @@ class Broken(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(argv=sys.argv[:1])

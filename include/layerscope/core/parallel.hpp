@@ -23,7 +23,7 @@ class FunctionRef<Result(Args...)> {
   /// Borrows `callable`. Implicit, as it is a parameter type like std::string_view.
   template <class F, class = std::enable_if_t<!std::is_same_v<std::remove_cvref_t<F>, FunctionRef> &&
                                               std::is_invocable_r_v<Result, F&, Args...>>>
-  FunctionRef(F&& callable) noexcept
+  FunctionRef(F&& callable) noexcept  // NOLINT(google-explicit-constructor)
       : object_(const_cast<void*>(static_cast<const void*>(&callable))), call_(&invoke<std::remove_reference_t<F>>) {}
 
   Result operator()(Args... args) const { return call_(object_, std::forward<Args>(args)...); }

@@ -45,7 +45,7 @@ class Tensor {
 
   /// A view that shares the storage and so outlives this object.
   AnyView view() const;
-  operator AnyView() const { return view(); }
+  operator AnyView() const { return view(); }  // NOLINT(google-explicit-constructor): as std::string to string_view
 
  private:
   DType dtype_ = DType::f32;

@@ -81,7 +81,7 @@ class TensorView {
   TensorView(const T* data, const Shape& shape, Owner owner = nullptr)
       : view_(data, dtype_of<T>, shape, std::move(owner)) {}
 
-  operator AnyView() const noexcept { return view_; }
+  operator AnyView() const noexcept { return view_; }  // NOLINT(google-explicit-constructor): its type forgotten
   AnyView any() const noexcept { return view_; }
 
   const T* data() const noexcept { return static_cast<const T*>(view_.data()); }

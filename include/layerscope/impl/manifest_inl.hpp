@@ -229,7 +229,7 @@ std::vector<std::string> read_manifest(const std::string& text, Take take) {
     return false;
   });
   require_format(root, run_format, run_version);
-  if (bad_entry) throw *bad_entry;
+  if (bad_entry) throw Error(*bad_entry);
   std::vector<std::string> warnings;
   const auto found = root.find("warnings");
   if (found == root.end() || !found->is_array()) return warnings;

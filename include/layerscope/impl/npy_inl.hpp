@@ -42,7 +42,7 @@ inline std::string npy_descr(DType dtype) {
 
 /// The elements as they stand in the file.
 inline AnyView npy_payload(const AnyView& view) {
-  const AnyView stored = contiguous(view, view.dtype() == DType::bf16 ? DType::f32 : view.dtype());
+  AnyView stored = contiguous(view, view.dtype() == DType::bf16 ? DType::f32 : view.dtype());
   if constexpr (std::endian::native == std::endian::little) return stored;
   Tensor swapped = copy(stored);
   swap_bytes(swapped.mutable_raw(), swapped.bytes(), size_of(swapped.dtype()));

@@ -32,7 +32,7 @@ class ComponentOwners {
     // A layer may be called as the manifest, or as a broken one that was put aside.
     if (parent.empty() && component.starts_with(manifest_name)) component.replace(0, 1, "%6D");
     for (int suffix = 1;; ++suffix) {
-      const std::string candidate = suffix == 1 ? component : component + "-" + to_text(suffix);
+      std::string candidate = suffix == 1 ? component : component + "-" + to_text(suffix);
       if (claim_as(parent, candidate, name)) return candidate;
     }
   }

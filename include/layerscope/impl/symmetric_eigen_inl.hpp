@@ -55,7 +55,7 @@ LAYERSCOPE_INLINE bool cholesky_orthonormalize(std::int64_t count, std::int64_t 
 }
 
 LAYERSCOPE_INLINE void orthonormalize_rows(std::int64_t count, std::int64_t m, double* rows, int threads) {
-  // Twice is enough (CholeskyQR2: Yamamoto et al., ETNA 44, 2015).
+  // Twice is enough (CholeskyQR2: Yamamoto et al., ETNA 44, 2015). NOLINTNEXTLINE(misc-redundant-expression)
   if (cholesky_orthonormalize(count, m, rows, threads) && cholesky_orthonormalize(count, m, rows, threads)) return;
   Eigen::Map<Eigen::MatrixXd> columns(rows, m, count);
   const Eigen::HouseholderQR<Eigen::MatrixXd> factor(columns);

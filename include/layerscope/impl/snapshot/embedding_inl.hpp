@@ -151,6 +151,7 @@ inline std::vector<Artifact> embedding_artifact(const EmbeddingPlan& plan, const
   const auto chosen = [&](std::size_t tensor) {
     const Tensor numbers = convert(inputs.tensors[tensor].view(), DType::i64);
     std::vector<std::int64_t> values;
+    values.reserve(kept.size());
     for (const std::int64_t row : kept) values.push_back(numbers.data<std::int64_t>()[row]);
     return values;
   };

@@ -78,8 +78,8 @@ inline std::vector<Artifact> scalar_artifact(ScalarSeries& series, const std::st
 LAYERSCOPE_INLINE Status Snapshot::scalar(std::string_view name, double value) noexcept {
   if (core_ == nullptr) return Outcome::skipped;
   return Recorder::guarded(*core_, "scalar", name, step_, [&] {
-    const std::shared_ptr<void> kept =
-        Recorder::keep(*core_, "scalar", name, [] { return std::shared_ptr<void>(new detail::ScalarSeries); });
+    const auto make = []() -> std::shared_ptr<void> { return std::make_shared<detail::ScalarSeries>(); };
+    const std::shared_ptr<void> kept = Recorder::keep(*core_, "scalar", name, make);
     auto series = std::static_pointer_cast<detail::ScalarSeries>(kept);
     series->add(step_, value);
     Job job;
