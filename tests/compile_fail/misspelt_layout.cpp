@@ -1,5 +1,5 @@
 // A layout with a letter that names no axis, in a constant.
-// expected: Layout
+// expected: layout_needs_1_to_8_distinct_letters_of_NCTLDHWOI
 #include <layerscope/core/layout.hpp>
 
 #ifdef WRONG

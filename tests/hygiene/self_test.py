@@ -183,6 +183,21 @@ class Broken(unittest.TestCase):
             done = subprocess.run(command, input=unit, capture_output=True, text=True, check=False)
             self.assertEqual(min(done.returncode, 1), expected, done.stderr)
 
+    def test_compile_fail(self):
+        check = Path(__file__).resolve().parents[1] / "compile_fail" / "check.py"
+        wrong = '#ifdef WRONG\nstatic_assert(false, "no such tensor");\n#endif\n'
+        for source, expected in [
+            ("// expected: no such tensor\n" + wrong, 0),
+            ("// expected: no such layout\n" + wrong, 1),
+            ("// expected: no such tensor\n", 1),
+            ("// expected: no such tensor\nint x = y;\n" + wrong, 1),
+            (wrong, 1),
+        ]:
+            self.write("wrong.cpp", source)
+            command = [sys.executable, "-B", str(check), str(self.root), COMPILER, str(self.root / "wrong.cpp")]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, expected, done.stdout)
+
     def test_readme_snippets(self):
         readme = "text\n```cpp\nint x;\n```\n```cpp\nint main() {}\n```\n"
         self.assertEqual(list(readme_snippets.snippets(readme)), [(5, "int main() {}\n")])

@@ -11,6 +11,16 @@
 
 namespace layerscope::inline LAYERSCOPE_ABI {
 
+namespace detail {
+inline constexpr std::string_view axis_letters = "NCTLDHWOI";
+
+/// Not constexpr: where a constant is wrong, the compiler's message names what cannot be called.
+[[noreturn]] inline void layout_needs_1_to_8_distinct_letters_of_NCTLDHWOI(std::string_view axes) {
+  throw Error(ErrorCode::invalid_argument,
+              "layout: \"" + std::string(axes) + "\" is not 1 to 8 distinct letters of " + std::string(axis_letters));
+}
+}  // namespace detail
+
 /// One letter per axis, outermost first: N samples, C channels or features, T tokens, L positions of a sequence,
 /// D depth (or, after T, the features of a token), H rows, W columns, O output and I input channels of a weight.
 /// `Layout{"NCHW"}`; the ones in use are named below. A column-major Eigen batch of features × samples is "CN".
@@ -21,13 +31,11 @@ class Layout {
   constexpr explicit Layout(std::string_view axes) {
     bool valid = !axes.empty() && axes.size() <= static_cast<std::size_t>(max_rank);
     for (std::size_t i = 0; valid && i < axes.size(); ++i) {
-      valid = known.find(axes[i]) != std::string_view::npos && axes.find(axes[i], i + 1) == std::string_view::npos;
+      valid = detail::axis_letters.find(axes[i]) != std::string_view::npos &&
+              axes.find(axes[i], i + 1) == std::string_view::npos;
       axes_[i] = axes[i];
     }
-    if (!valid) {
-      throw Error(ErrorCode::invalid_argument,
-                  "layout: \"" + std::string(axes) + "\" is not 1 to 8 distinct letters of " + std::string(known));
-    }
+    if (!valid) detail::layout_needs_1_to_8_distinct_letters_of_NCTLDHWOI(axes);
     rank_ = static_cast<int>(axes.size());
   }
 
@@ -41,7 +49,6 @@ class Layout {
   friend constexpr bool operator==(const Layout& a, const Layout& b) noexcept { return a.axes() == b.axes(); }
 
  private:
-  static constexpr std::string_view known = "NCTLDHWOI";
   char axes_[max_rank] = {};
   int rank_ = 0;
 };
