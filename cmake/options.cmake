@@ -5,6 +5,7 @@ option(LAYERSCOPE_BUILD_TOOLS "Build the command-line tool layerscope" ${PROJECT
 option(LAYERSCOPE_BUILD_BENCHMARKS "Build the benchmarks" ${PROJECT_IS_TOP_LEVEL})
 option(LAYERSCOPE_INSTALL "Create install rules" ${PROJECT_IS_TOP_LEVEL})
 option(LAYERSCOPE_FETCH "Fetch required libraries that are not installed, each at a pinned commit" ON)
+option(LAYERSCOPE_FAST_MATH "Let -ffast-math among the flags reach layerscope::compiled, as it reaches header-only use" OFF)
 option(LAYERSCOPE_WERROR "Treat warnings of the project's own code as errors" OFF)
 
 foreach(library IN ITEMS ZLIB LIBDEFLATE TORCH)

@@ -14,13 +14,14 @@ if(KIND MATCHES "^pkg_config/")
   set(ENV{PKG_CONFIG_PATH} ${PREFIX}/lib/pkgconfig:$ENV{PKG_CONFIG_PATH})
   execute_process(COMMAND pkg-config --cflags --libs ${variant} OUTPUT_VARIABLE flags COMMAND_ERROR_IS_FATAL ANY)
   separate_arguments(flags UNIX_COMMAND "${flags}")
+  separate_arguments(FLAGS UNIX_COMMAND "${FLAGS}")
   run(${COMPILER} -std=c++20 ${FLAGS} ${here}/main.cpp -o ${BINARY}/consumer ${flags})
 else()
   cmake_path(GET KIND PARENT_PATH project)
   if(NOT project)
     set(project ${KIND})
   endif()
-  run(${CMAKE_COMMAND} -S ${here}/${project} -B ${BINARY} -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=${FLAGS}
+  run(${CMAKE_COMMAND} -S ${here}/${project} -B ${BINARY} -DCMAKE_CXX_COMPILER=${COMPILER} "-DCMAKE_CXX_FLAGS=${FLAGS}"
     -DCMAKE_PREFIX_PATH=${PREFIX} -DCOMPONENT=${variant} -DLAYERSCOPE_SOURCE=${SOURCE}
     -DFETCHCONTENT_SOURCE_DIR_LAYERSCOPE=${SOURCE} -DCMAKE_BUILD_TYPE=None ${ARGUMENTS})
   run(${CMAKE_COMMAND} --build ${BINARY} --target consumer)
