@@ -1,5 +1,4 @@
 #include <layerscope/algorithms/feature_maps.hpp>
-#include <layerscope/core/random.hpp>
 #include <layerscope/core/tensor.hpp>
 
 #include <bit>
@@ -7,30 +6,12 @@
 
 #include "support/catch.hpp"
 #include "support/error.hpp"
+#include "support/pictures.hpp"
 
 namespace ls = layerscope;
+using layerscope_test::count_colour;
 using layerscope_test::error_of;
-
-namespace {
-
-ls::Tensor random_tensor(const ls::Shape& shape) {
-  ls::Tensor x(ls::DType::f32, shape);
-  const ls::Random random(9);
-  for (std::int64_t i = 0; i < x.size(); ++i) {
-    x.mutable_data<float>()[i] = static_cast<float>(random.normal(static_cast<std::uint64_t>(i)));
-  }
-  return x;
-}
-
-std::int64_t count_colour(const ls::Image& image, ls::Rgb colour) {
-  std::int64_t count = 0;
-  for (std::size_t i = 0; i < image.pixels.size(); i += 3) {
-    count += ls::Rgb{image.pixels[i], image.pixels[i + 1], image.pixels[i + 2]} == colour ? 1 : 0;
-  }
-  return count;
-}
-
-}  // namespace
+using layerscope_test::normal_tensor;
 
 TEST_CASE("every map reaches both ends of its scale, or all of one") {
   ls::Tensor x(ls::DType::f32, {2, 3, 1, 2});
@@ -53,13 +34,13 @@ TEST_CASE("a dead map among living ones looks dead") {
 }
 
 TEST_CASE("axes in any order give the picture of the usual one") {
-  const ls::Tensor x = random_tensor({3, 4, 5, 6});
+  const ls::Tensor x = normal_tensor({3, 4, 5, 6}, 9);
   CHECK(ls::feature_maps(x.view().permute({0, 2, 3, 1}), ls::layouts::nhwc) ==
         ls::feature_maps(x.view(), ls::layouts::nchw));
-  const ls::Tensor units = random_tensor({7, 9});
+  const ls::Tensor units = normal_tensor({7, 9}, 9);
   CHECK(ls::feature_maps(units.view().permute({1, 0}), ls::layouts::cn) ==
         ls::feature_maps(units.view(), ls::layouts::nc));
-  const ls::Tensor tokens = random_tensor({2, 5, 8});
+  const ls::Tensor tokens = normal_tensor({2, 5, 8}, 9);
   CHECK(ls::feature_maps(tokens.view().narrow(1, 4, 5, -1), ls::layouts::ntd) ==
         ls::feature_maps(ls::copy(tokens.view().narrow(1, 4, 5, -1)).view(), ls::layouts::ntd));
   CHECK(ls::feature_maps(x.view().select(0, 0), ls::layouts::chw) ==
@@ -69,7 +50,7 @@ TEST_CASE("axes in any order give the picture of the usual one") {
 }
 
 TEST_CASE("caps leave out samples and channels, and totals do not change the maps") {
-  const ls::Tensor x = random_tensor({12, 40, 4, 4});
+  const ls::Tensor x = normal_tensor({12, 40, 4, 4}, 9);
   const ls::Image capped = ls::feature_maps(x.view(), ls::layouts::nchw, {.max_samples = 2, .max_channels = 20});
   const ls::Image narrowed = ls::feature_maps(x.view().narrow(0, 0, 2).narrow(1, 0, 20), ls::layouts::nchw,
                                               {.samples_total = 12, .channels_total = 40});

@@ -1,5 +1,4 @@
 #include <layerscope/algorithms/filters.hpp>
-#include <layerscope/core/random.hpp>
 #include <layerscope/core/tensor.hpp>
 
 #include <bit>
@@ -7,30 +6,12 @@
 
 #include "support/catch.hpp"
 #include "support/error.hpp"
+#include "support/pictures.hpp"
 
 namespace ls = layerscope;
+using layerscope_test::count_colour;
 using layerscope_test::error_of;
-
-namespace {
-
-ls::Tensor random_weight(const ls::Shape& shape) {
-  ls::Tensor x(ls::DType::f32, shape);
-  const ls::Random random(5);
-  for (std::int64_t i = 0; i < x.size(); ++i) {
-    x.mutable_data<float>()[i] = static_cast<float>(random.normal(static_cast<std::uint64_t>(i)));
-  }
-  return x;
-}
-
-std::int64_t count_colour(const ls::Image& image, ls::Rgb colour) {
-  std::int64_t count = 0;
-  for (std::size_t i = 0; i < image.pixels.size(); i += 3) {
-    count += ls::Rgb{image.pixels[i], image.pixels[i + 1], image.pixels[i + 2]} == colour ? 1 : 0;
-  }
-  return count;
-}
-
-}  // namespace
+using layerscope_test::normal_tensor;
 
 TEST_CASE("RGB filters: zero is mid grey and each tile reaches its ends") {
   ls::Tensor weight(ls::DType::f32, {2, 3, 1, 2});
@@ -57,7 +38,7 @@ TEST_CASE("single filters are symmetric about white") {
 }
 
 TEST_CASE("caps bound the picture, and totals do not") {
-  const ls::Tensor weight = random_weight({80, 20, 3, 3});
+  const ls::Tensor weight = normal_tensor({80, 20, 3, 3}, 5);
   const ls::Image capped = ls::filters(weight.view(), {.max_outputs = 4, .max_inputs = 2});
   const ls::Image narrowed =
       ls::filters(weight.view().narrow(0, 0, 4).narrow(1, 0, 2), {.outputs_total = 80, .inputs_total = 20});
@@ -65,22 +46,22 @@ TEST_CASE("caps bound the picture, and totals do not") {
 }
 
 TEST_CASE("layouts in any order give the picture of the usual one") {
-  const ls::Tensor weight = random_weight({6, 4, 3, 5});
+  const ls::Tensor weight = normal_tensor({6, 4, 3, 5}, 5);
   const ls::Image expected = ls::filters(weight.view());
   CHECK(ls::filters(weight.view().permute({2, 3, 1, 0}), {.layout = ls::Layout("HWIO")}) == expected);
-  const ls::Tensor flat = random_weight({5, 6});
+  const ls::Tensor flat = normal_tensor({5, 6}, 5);
   CHECK(ls::filters(flat.view().permute({1, 0}), {.layout = ls::Layout("IO")}) ==
         ls::filters(flat.view(), {.layout = ls::layouts::oi}));
-  const ls::Tensor deep = random_weight({3, 2, 5, 4, 4});
+  const ls::Tensor deep = normal_tensor({3, 2, 5, 4, 4}, 5);
   const ls::Image slice = ls::filters(deep.view(), {.layout = ls::layouts::oidhw});
   CHECK(slice.width > 0);
-  const ls::Tensor sequence = random_weight({3, 2, 5});
+  const ls::Tensor sequence = normal_tensor({3, 2, 5}, 5);
   CHECK(ls::filters(sequence.view().narrow(2, 4, 5, -1), {.layout = ls::layouts::oil}) ==
         ls::filters(ls::copy(sequence.view().narrow(2, 4, 5, -1)).view(), {.layout = ls::layouts::oil}));
 }
 
 TEST_CASE("rows of a dense layer are shown as the images they look at") {
-  const ls::Tensor weight = random_weight({3, 12});
+  const ls::Tensor weight = normal_tensor({3, 12}, 5);
   const ls::Image image = ls::filters(weight.view(), {.layout = ls::layouts::oi, .input_shape = {3, 4}});
   CHECK(image == ls::filters(weight.view().reshape({3, 1, 3, 4}).value()));
   const ls::Image rgb = ls::filters(weight.view(), {.layout = ls::layouts::oi, .input_shape = {3, 2, 2}});
@@ -88,7 +69,7 @@ TEST_CASE("rows of a dense layer are shown as the images they look at") {
 }
 
 TEST_CASE("weights that are not finite have colours of their own") {
-  ls::Tensor weight = random_weight({2, 3, 2, 2});
+  ls::Tensor weight = normal_tensor({2, 3, 2, 2}, 5);
   weight.mutable_data<float>()[0] = std::bit_cast<float>(0x7FC00000u);
   weight.mutable_data<float>()[1] = std::bit_cast<float>(0x7F800000u);
   const ls::Image rgb = ls::filters(weight.view(), {.zoom = 10});

@@ -10,8 +10,10 @@
 
 #include "support/catch.hpp"
 #include "support/error.hpp"
+#include "support/pictures.hpp"
 
 namespace ls = layerscope;
+using layerscope_test::count_colour;
 using layerscope_test::error_of;
 
 namespace {
@@ -29,14 +31,6 @@ ls::Grid tiles(std::int64_t count, std::int64_t width, std::int64_t height, ls::
   ls::Grid grid;
   for (std::int64_t i = 0; i < count; ++i) grid.tiles.push_back(ls::make_image(width, height, colour));
   return grid;
-}
-
-std::int64_t count_colour(const ls::Image& image, ls::Rgb colour) {
-  std::int64_t count = 0;
-  for (std::size_t i = 0; i < image.pixels.size(); i += 3) {
-    count += ls::Rgb{image.pixels[i], image.pixels[i + 1], image.pixels[i + 2]} == colour ? 1 : 0;
-  }
-  return count;
 }
 
 /// No ink in the outermost pixels: nothing is clipped.
