@@ -2,7 +2,7 @@
 // In both, write Catch::Approx, Catch::Matchers::WithinAbs and Catch::Matchers::WithinRel.
 #pragma once
 
-#if __has_include(<catch2/catch_test_macros.hpp>)
+#if __has_include(<catch2/catch_test_macros.hpp>) && !defined(LAYERSCOPE_TESTS_CATCH2_HEADER)
 #include <catch2/catch_approx.hpp>
 #include <catch2/catch_template_test_macros.hpp>
 #include <catch2/catch_test_macros.hpp>
