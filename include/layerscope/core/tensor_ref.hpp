@@ -13,7 +13,8 @@ namespace layerscope::inline LAYERSCOPE_ABI {
 class TensorRef {
  public:
   template <class X, class = std::enable_if_t<!std::is_same_v<std::remove_cvref_t<X>, TensorRef>>>
-  TensorRef(const X& x) noexcept : object_(&x), shape_(&shape_of<X>), read_(&read_from<X>) {  // NOLINT(google-explicit-constructor)
+  TensorRef(const X& x) noexcept  // NOLINT(google-explicit-constructor)
+      : object_(&x), shape_(&shape_of<X>), read_(&read_from<X>) {
     detail::require_adapter<X>();
   }
 

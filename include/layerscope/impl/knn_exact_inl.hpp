@@ -48,7 +48,8 @@ LAYERSCOPE_INLINE void put_neighbors(const KnnJob& job, std::int64_t row, std::v
 
 /// How far a squared distance by products of float32 copies, of norms that add up to `size`, can be from the exact one.
 LAYERSCOPE_INLINE double knn_product_error(std::int64_t d, double size) noexcept {
-  const double terms = static_cast<double>((std::min)(d, depth_block) + d / depth_block + 4);
+  const std::int64_t blocks = d / depth_block;
+  const double terms = static_cast<double>((std::min)(d, depth_block) + blocks + 4);
   return 1.01 * (terms / 2 + 8) * 0x1p-24 * size * size;
 }
 
@@ -62,7 +63,8 @@ LAYERSCOPE_INLINE double knn_reach(const KnnJob& job, std::int64_t row, double s
   const double given = static_cast<double>(job.queries.norm(row)) * 1.000001;
   const double norm = absolute ? given : std::sqrt(given);
   const double distance = (absolute ? sum : std::sqrt(sum)) * job.data.frame().scale;
-  const double terms = static_cast<double>((std::min)(d, depth_block) + d / depth_block + 4);
+  const std::int64_t blocks = d / depth_block;
+  const double terms = static_cast<double>((std::min)(d, depth_block) + blocks + 4);
   if (norm + distance > 0x1p40) return (std::numeric_limits<double>::max)();
   const double size = 2 * norm + distance;  // ‖x‖ + ‖y‖ at most
   const double moved = distance + unit * size;

@@ -20,7 +20,8 @@ LAYERSCOPE_INLINE double knn_certain(const KnnJob& job, std::int64_t row, double
   const double given = static_cast<double>(job.queries.norm(row)) * 1.000001;
   const double norm = absolute ? given : std::sqrt(given);
   const double distance = (absolute ? sum : std::sqrt(sum)) * job.data.frame().scale;
-  const double terms = static_cast<double>((std::min)(d, depth_block) + d / depth_block + 4);
+  const std::int64_t blocks = d / depth_block;
+  const double terms = static_cast<double>((std::min)(d, depth_block) + blocks + 4);
   if (norm + distance > 0x1p40) return -1;
   const double size = 2 * norm + distance;
   const double moved = (std::max)(0.0, distance - unit * size);

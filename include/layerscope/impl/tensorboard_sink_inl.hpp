@@ -47,7 +47,7 @@ struct TensorBoardSink::State {
     std::size_t shown = 0;
 
     std::string tag(const std::string& part) {
-      const std::string whole = artifact.kind.empty() ? artifact.name : artifact.kind + "/" + artifact.name;
+      std::string whole = artifact.kind.empty() ? artifact.name : artifact.kind + "/" + artifact.name;
       if (used.insert(whole).second) return whole;
       std::string longer = whole + "/" + part;
       for (int n = 2; !used.insert(longer).second; ++n) longer = whole + "/" + part + " " + to_text(n);
