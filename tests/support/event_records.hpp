@@ -1,6 +1,7 @@
 // Event files taken apart with nothing of the library's: records, checksums by the definition, fields of messages.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -23,11 +24,16 @@ Number little_endian(std::string_view bytes) {
 }
 
 inline std::uint32_t masked_crc(std::string_view data) {
+  static const std::array<std::uint32_t, 256> table = [] {
+    std::array<std::uint32_t, 256> made{};
+    for (std::uint32_t byte = 0; byte < 256; ++byte) {
+      made[byte] = byte;
+      for (int bit = 0; bit < 8; ++bit) made[byte] = (made[byte] >> 1) ^ ((made[byte] & 1u) != 0 ? 0x82F63B78u : 0u);
+    }
+    return made;
+  }();
   std::uint32_t crc = 0xFFFFFFFFu;
-  for (const char c : data) {
-    crc ^= static_cast<unsigned char>(c);
-    for (int bit = 0; bit < 8; ++bit) crc = (crc & 1u) != 0 ? (crc >> 1) ^ 0x82F63B78u : crc >> 1;
-  }
+  for (const char c : data) crc = (crc >> 8) ^ table[(crc ^ static_cast<unsigned char>(c)) & 255u];
   crc = ~crc;
   return ((crc >> 15) | (crc << 17)) + 0xA282EAD8u;
 }
