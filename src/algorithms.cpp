@@ -8,6 +8,8 @@
 #include <layerscope/impl/heatmap_inl.hpp>
 #include <layerscope/impl/histogram_chart_inl.hpp>
 #include <layerscope/impl/histogram_inl.hpp>
+#include <layerscope/impl/histogram_timeline_chart_inl.hpp>
+#include <layerscope/impl/histogram_timeline_inl.hpp>
 #include <layerscope/impl/kernels/moments_inl.hpp>
 #include <layerscope/impl/layer_marks_inl.hpp>
 #include <layerscope/impl/layer_overview_inl.hpp>

@@ -52,6 +52,7 @@
 #include <layerscope/algorithms/heatmap.hpp>
 #include <layerscope/algorithms/histogram.hpp>
 #include <layerscope/algorithms/histogram_chart.hpp>
+#include <layerscope/algorithms/histogram_timeline.hpp>
 #include <layerscope/algorithms/knn.hpp>
 #include <layerscope/algorithms/layer_overview.hpp>
 #include <layerscope/algorithms/line_chart.hpp>
