@@ -180,6 +180,6 @@ TEST_CASE("Armadillo: empty objects are views of nothing") {
   CHECK(ls::view(arma::cube(2, 0, 3)).shape() == ls::Shape{2, 0, 3});
   const arma::mat none(3, 0);
   CHECK(ls::copy(ls::view(none)).empty());
-  CHECK(ls::view(none.t()).shape() == ls::Shape{0, 3});
+  CHECK(ls::view(none + none).shape() == ls::Shape{3, 0});  // none.t() is undefined inside of Armadillo 11
   CHECK(ls::view(arma::mat(none.head_cols(0))).empty());
 }

@@ -20,6 +20,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -61,6 +62,18 @@ concept DlpackVersioned = DlpackManaged<X> && requires(const X& x) {
   x.version.minor;
   x.flags;
 };
+
+/// The number in an enumeration of the user's dlpack.h, also where the exporter knows enumerators that it does not.
+template <class Enum>
+std::int64_t dlpack_number(const Enum& value) noexcept {
+  if constexpr (std::is_enum_v<Enum>) {
+    std::underlying_type_t<Enum> number;
+    std::memcpy(&number, &value, sizeof number);
+    return static_cast<std::int64_t>(number);
+  } else {
+    return static_cast<std::int64_t>(value);
+  }
+}
 
 inline std::string dlpack_type_name(std::uint32_t code, std::uint32_t bits) {
   static constexpr const char* names[] = {"int", "uint", "float", "opaque handles of ", "bfloat", "complex", "bool"};
@@ -128,8 +141,8 @@ struct adapter<X> {
 
   static AnyView view(const X& x) {
     const DType dtype =
-        detail::check_dlpack(static_cast<std::int64_t>(x.device.device_type),
-                             static_cast<std::int64_t>(x.device.device_id), x.dtype.code, x.dtype.bits, x.dtype.lanes);
+        detail::check_dlpack(detail::dlpack_number(x.device.device_type), static_cast<std::int64_t>(x.device.device_id),
+                             x.dtype.code, x.dtype.bits, x.dtype.lanes);
     const std::int64_t rank = x.ndim;
     if (rank > 0 && x.shape == nullptr) {
       throw Error(ErrorCode::invalid_argument,
