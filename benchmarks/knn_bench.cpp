@@ -1,8 +1,7 @@
 // Nearest neighbours: the inner kernels, and runs as compare/knn.py times them beside other libraries.
 //
-//   knn_bench --serve      reads "<npy file> <k> <exact or approximate> <threads> <indices to write>" lines, answers
-//                          "<seconds> <processor seconds> <method>"
-//   knn_bench --once FILE K METHOD THREADS      one run, for its peak memory: "<bytes before> <bytes at most>"
+//   knn_bench --once IN K METHOD THREADS OUT    one search: prints [seconds, processor seconds, bytes beyond the input]
+//                                               and writes the row numbers
 #include <layerscope/algorithms/knn.hpp>
 #include <layerscope/core/kernels/distances.hpp>
 #include <layerscope/core/kernels/matmul.hpp>
@@ -18,8 +17,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <iostream>
-#include <map>
+#include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -75,11 +73,6 @@ void packed_tile(benchmark::State& state) {
 }
 BENCHMARK(packed_tile)->Arg(50)->Arg(784);
 
-struct Cost {
-  double seconds;
-  double processor;
-};
-
 double processor_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -89,54 +82,45 @@ double processor_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-std::int64_t peak_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return std::int64_t{1024} * usage.ru_maxrss;
+/// A number of bytes of /proc/self/status.
+std::int64_t status(const std::string& field) {
+  std::ifstream file("/proc/self/status");
+  std::int64_t kibibytes = 0;
+  for (std::string word; file >> word;) {
+    if (word == field + ":") file >> kibibytes;
+  }
+  return 1024 * kibibytes;
 }
 
 ls::KnnOptions options_of(std::int64_t k, const std::string& method, int threads) {
   ls::KnnOptions options;
   options.k = k;
-  options.method = method == ls::name(ls::KnnMethod::exact) ? ls::KnnMethod::exact : ls::KnnMethod::automatic;
+  options.method = method == ls::name(ls::KnnMethod::exact)         ? ls::KnnMethod::exact
+                   : method == ls::name(ls::KnnMethod::approximate) ? ls::KnnMethod::approximate
+                                                                    : ls::KnnMethod::automatic;
   options.threads = threads;
   return options;
 }
 
-int serve() {
-  std::map<std::string, ls::Tensor> files;
-  std::string path;
-  std::string method;
-  std::string out;
-  std::int64_t k = 0;
-  int threads = 0;
-  while (std::cin >> path >> k >> method >> threads >> out) {
-    if (!files.contains(path)) files[path] = ls::read_npy(path);
-    const auto start = std::chrono::steady_clock::now();
-    const double processor = processor_seconds();
-    const ls::Neighbors found = ls::knn(files[path], options_of(k, method, threads));
-    const double used = processor_seconds() - processor;
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    ls::write_npy(out, found.indices);
-    std::printf("%.6f %.6f %s\n", seconds, used, ls::name(found.method));
-    std::fflush(stdout);
-  }
-  return 0;
-}
-
 int once(char** argv) {
   const ls::Tensor x = ls::read_npy(argv[2]);
-  const std::int64_t before = peak_bytes();
-  ls::knn(x, options_of(std::atoll(argv[3]), argv[4], std::atoi(argv[5])));
-  std::printf("%lld %lld\n", static_cast<long long>(before), static_cast<long long>(peak_bytes()));
+  const ls::KnnOptions options = options_of(std::atoll(argv[3]), argv[4], std::atoi(argv[5]));
+  std::ofstream("/proc/self/clear_refs") << 5 << std::flush;  // forgets the peak of reading
+  const std::int64_t before = status("VmRSS");
+  const double processor = processor_seconds();
+  const auto start = std::chrono::steady_clock::now();
+  const ls::Neighbors found = ls::knn(x, options);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  std::printf("[%.6f, %.6f, %lld]\n", seconds, processor_seconds() - processor,
+              static_cast<long long>(status("VmHWM") - before));
+  ls::write_npy(argv[6], found.indices);
   return 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1 && std::string_view(argv[1]) == "--serve") return serve();
-  if (argc > 5 && std::string_view(argv[1]) == "--once") return once(argv);
+  if (argc > 6 && std::string_view(argv[1]) == "--once") return once(argv);
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -4,6 +4,8 @@
 //   layerscope stats IN
 //   layerscope embed IN [--labels L] --out Y.npy --png P.png --report R.json
 //   layerscope export --format projector|tensorboard IN ... --out DIR
+//   layerscope knn IN -k 15 --out I.npy --report R.json
+//   layerscope quality HIGH LOW [--labels L]
 //   layerscope events list RUN
 //   layerscope events check RUN
 //
@@ -23,6 +25,8 @@
 #include "tool/events.hpp"
 #include "tool/export.hpp"
 #include "tool/heatmap.hpp"
+#include "tool/knn.hpp"
+#include "tool/quality.hpp"
 #include "tool/stats.hpp"
 
 namespace {
@@ -94,6 +98,37 @@ int run(int argc, char** argv) {
   }
   list_command->callback([&events] { tool::list_events(events); });
   check_command->callback([&events, &sound] { sound = tool::check_events(events); });
+
+  tool::KnnArguments knn;
+  CLI::App* const knn_command = app.add_subcommand("knn", "Find the nearest rows of each row of a tensor");
+  knn_command->add_option("IN", knn.in, "Rows to search; axes after the first are flattened")->required();
+  knn_command->add_option("-k", knn.k, "Neighbours of each row, itself not among them")->capture_default_str();
+  knn_command->add_option("--method", knn.method, "automatic, exact, approximate")->capture_default_str();
+  knn_command->add_option("--metric", knn.metric, "euclidean, cosine, correlation, manhattan")->capture_default_str();
+  knn_command
+      ->add_option("--recall", knn.recall_sample, "Rows on which the recall of an approximate search is measured")
+      ->capture_default_str();
+  knn_command->add_option("--threads", knn.threads, "Threads used at most; 0 is every core")->capture_default_str();
+  knn_command->add_option("--seed", knn.seed, "Seed of the random numbers")->capture_default_str();
+  knn_command->add_option("--out", knn.out, "Write the row numbers, .npy");
+  knn_command->add_option("--distances", knn.distances, "Write the distances, .npy");
+  knn_command->add_option("--report", knn.report, "Write seconds, memory, method and recall, JSON");
+  knn_command->callback([&knn] { tool::knn(knn); });
+
+  tool::QualityArguments quality;
+  CLI::App* const quality_command =
+      app.add_subcommand("quality", "Print how well a layout keeps neighbourhoods, as JSON");
+  quality_command->add_option("HIGH", quality.high, "Rows that were laid out; axes after the first are flattened")
+      ->required();
+  quality_command->add_option("LOW", quality.low, "Their layout")->required();
+  quality_command->add_option("--labels", quality.labels, "Integer class of each row, a tensor as IN");
+  quality_command->add_option("--metric", quality.metric, "Of HIGH: euclidean, cosine, correlation, manhattan")
+      ->capture_default_str();
+  quality_command->add_option("--sample", quality.sample, "Rows looked at, at most")->capture_default_str();
+  quality_command->add_option("--threads", quality.threads, "Threads used at most; 0 is every core")
+      ->capture_default_str();
+  quality_command->add_option("--seed", quality.seed, "Seed of the sample")->capture_default_str();
+  quality_command->callback([&quality] { tool::quality(quality); });
 
   try {
     app.parse(argc, argv);

@@ -3,7 +3,9 @@
 #include <layerscope/impl/kernels/distances_inl.hpp>
 #include <layerscope/impl/kernels/gemm_inl.hpp>
 #include <layerscope/impl/kernels/matmul_inl.hpp>
+#include <layerscope/impl/knn_descent_inl.hpp>
 #include <layerscope/impl/knn_exact_inl.hpp>
+#include <layerscope/impl/knn_forest_inl.hpp>
 #include <layerscope/impl/knn_inl.hpp>
 #include <layerscope/impl/knn_nearest_inl.hpp>
 #include <layerscope/impl/knn_ranks_inl.hpp>

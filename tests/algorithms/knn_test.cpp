@@ -466,3 +466,183 @@ TEST_CASE("knn: progress rises to the end") {
   ls::knn(matrix(x, 3000, 40), options);
   CHECK(calls > 0);
 }
+
+// --------------------------------------------------------------------------------------------------- approximate
+
+namespace {
+
+/// Twenty clouds of twenty columns, as activations of classes are.
+std::vector<float> clouds(Size n, Size d) {
+  auto x = normal<float>(n, d, 0, 1, 21);
+  const auto centres = normal<float>(20, d, 0, 2, 22);
+  for (Size r = 0; r < n; ++r) {
+    for (Size c = 0; c < d; ++c) x[at(r * d + c)] += centres[at(r % 20 * d + c)];
+  }
+  return x;
+}
+
+ls::KnnOptions approximate(Size k, ls::Metric metric = ls::Metric::euclidean) {
+  ls::KnnOptions options;
+  options.k = k;
+  options.metric = metric;
+  options.method = ls::KnnMethod::approximate;
+  options.threads = 2;
+  return options;
+}
+
+/// Fraction of the rows of `found` that are among those of `exact`.
+double recall_of(const ls::Neighbors& found, const ls::Neighbors& exact) {
+  const Size k = exact.indices.extent(1);
+  const std::int32_t* a = found.indices.data<std::int32_t>();
+  const std::int32_t* b = exact.indices.data<std::int32_t>();
+  Size common = 0;
+  for (Size i = 0; i < exact.indices.size(); i += k) {
+    const std::set<std::int32_t> truth(b + i, b + i + k);
+    common += std::count_if(a + i, a + i + k, [&](std::int32_t row) { return truth.count(row) != 0; });
+  }
+  return static_cast<double>(common) / static_cast<double>(exact.indices.size());
+}
+
+}  // namespace
+
+TEST_CASE("knn: the descent finds nearly all, and tells how many") {
+  const Size n = 4000;
+  const Size d = 20;
+  const auto x = clouds(n, d);
+  for (const ls::Metric metric : metrics) {
+    CAPTURE(name(metric));
+    ls::KnnOptions options = approximate(15, metric);
+    options.recall_sample = n;
+    const ls::Neighbors found = ls::knn(matrix(x, n, d), options);
+    const ls::Neighbors exact = search(matrix(x, n, d), 15, metric);
+    CHECK(found.method == ls::KnnMethod::approximate);
+    CHECK(found.iterations > 0);
+    const double recall = recall_of(found, exact);
+    CHECK(recall > 0.98);
+    CHECK(std::abs(found.recall.value() - recall) < 1e-3);  // ties count as found
+    for (Size r = 0; r < n; ++r) {
+      std::set<std::int32_t> seen{static_cast<std::int32_t>(r)};
+      for (Size c = 0; c < 15; ++c) {
+        REQUIRE(seen.insert(found.indices.data<std::int32_t>()[r * 15 + c]).second);
+        // No list is nearer than the exact one.
+        REQUIRE(found.distances.data<float>()[r * 15 + c] >= exact.distances.data<float>()[r * 15 + c]);
+        if (c > 0) {
+          REQUIRE(found.distances.data<float>()[r * 15 + c] >= found.distances.data<float>()[r * 15 + c - 1]);
+        }
+      }
+    }
+  }
+  const auto wide = clouds(2500, 300);
+  const ls::Neighbors exact = search(matrix(wide, 2500, 300), 40);
+  CHECK(recall_of(ls::knn(matrix(wide, 2500, 300), approximate(40)), exact) > 0.98);
+}
+
+TEST_CASE("knn: the descent gives the same bits for any number of threads") {
+  const Size n = 2500;
+  const Size d = 18;
+  auto x = clouds(n, d);
+  for (Size r = 0; r < n; r += 4) std::copy_n(x.begin(), d, x.begin() + r * d);
+  ls::KnnOptions options = approximate(12);
+  options.threads = 1;
+  options.seed = 9;
+  const ls::Neighbors first = ls::knn(matrix(x, n, d), options);
+  for (int run = 0; run < 10; ++run) {
+    options.threads = run < 5 ? 2 : 8;
+    const ls::Neighbors again = ls::knn(matrix(x, n, d), options);
+    REQUIRE(same_bits(first.indices, again.indices));
+    REQUIRE(same_bits(first.distances, again.distances));
+    REQUIRE(first.iterations == again.iterations);
+  }
+}
+
+TEST_CASE("knn: the descent starts from the lists of an earlier epoch") {
+  const Size n = 4000;
+  const Size d = 20;
+  auto x = clouds(n, d);
+  const ls::Neighbors before = search(matrix(x, n, d), 15);
+  const auto change = normal<float>(n, d, 0, 0.05, 30);
+  std::transform(x.begin(), x.end(), change.begin(), x.begin(), [](float a, float b) { return a + b; });
+  const ls::Neighbors exact = search(matrix(x, n, d), 15);
+  ls::KnnOptions options = approximate(15);
+  options.initial = before.indices.view();
+  const ls::Neighbors warm = ls::knn(matrix(x, n, d), options);
+  CHECK(recall_of(warm, exact) > 0.98);
+  CHECK(recall_of(before, exact) < 0.98);
+  // Numbers that are no rows are passed over.
+  const std::vector<std::int64_t> odd{-1, 5, 5, n, 0, 1, 2, 3};
+  std::vector<std::int64_t> start;
+  for (Size r = 0; r < n; ++r) start.insert(start.end(), odd.begin(), odd.end());
+  options.initial = ls::TensorView<std::int64_t>(start.data(), {n, 8});
+  CHECK(recall_of(ls::knn(matrix(x, n, d), options), exact) > 0.9);
+  // With a row dropped the numbers stay those of the matrix given.
+  auto holed = x;
+  holed[at(11 * d)] = std::numeric_limits<float>::quiet_NaN();
+  options.initial = before.indices.view();
+  options.non_finite = ls::NonFiniteRows::drop;
+  const ls::Neighbors rest = ls::knn(matrix(holed, n, d), options);
+  CHECK(rest.indices.shape() == ls::Shape{n - 1, 15});
+  const std::int32_t* const numbers = rest.indices.data<std::int32_t>();
+  CHECK(std::find(numbers, numbers + rest.indices.size(), 11) == numbers + rest.indices.size());
+  CHECK(std::equal(numbers, numbers + 15, exact.indices.data<std::int32_t>()));
+  options.initial = ls::TensorView<std::int64_t>(start.data(), {8, n});
+  CHECK_THAT(error_of([&] { ls::knn(matrix(x, n, d), options); }).what(), ContainsSubstring("4000 rows"));
+  options.initial = ls::TensorView<float>(x.data(), {n, d});
+  CHECK_THAT(error_of([&] { ls::knn(matrix(x, n, d), options); }).what(), ContainsSubstring("float32"));
+}
+
+TEST_CASE("knn: the descent on hard input") {
+  for (const Size n : {1, 2, 3, 10, 40}) {  // one leaf: exact
+    const auto x = normal<float>(n, 5);
+    const ls::Neighbors found = ls::knn(matrix(x, n, 5), approximate(6));
+    const ls::Neighbors exact = search(matrix(x, n, 5), 6);
+    CHECK(same_bits(found.indices, exact.indices));
+    CHECK(same_bits(found.distances, exact.distances));
+  }
+  const Size n = 1600;
+  const Size d = 12;
+  for (const ls::Metric metric : metrics) {
+    auto x = normal<float>(n, d);
+    for (Size r = 0; r < n; ++r) {
+      if (r % 10 != 0) std::copy_n(x.begin() + d, d, x.begin() + r * d);
+    }
+    x[at(20 * d + 1)] = 1e30F;
+    const ls::Neighbors found = ls::knn(matrix(x, n, d), approximate(15, metric));
+    const ls::Neighbors exact = search(matrix(x, n, d), 15, metric);
+    for (Size i = 0; i < n * 15; ++i) {
+      if (i / 15 % 10 != 0) REQUIRE(found.distances.data<float>()[i] == exact.distances.data<float>()[i]);
+      REQUIRE(ls::is_finite(found.distances.data<float>()[i]));
+    }
+    const std::vector<float> constant(at(n * d), 0.3F);
+    const ls::Neighbors same = ls::knn(matrix(constant, n, d), approximate(15, metric));
+    CHECK(std::all_of(same.distances.data<float>(), same.distances.data<float>() + n * 15,
+                      [](float distance) { return distance == 0; }));
+  }
+  auto line = normal<double>(3000, 1, 1e6);
+  const ls::Neighbors exact = search(matrix(line, 3000, 1), 10);
+  CHECK(recall_of(ls::knn(matrix(line, 3000, 1), approximate(10)), exact) > 0.98);
+  line[7] = std::numeric_limits<double>::quiet_NaN();
+  ls::KnnOptions options = approximate(10);
+  options.self = ls::SelfNeighbor::include;
+  options.non_finite = ls::NonFiniteRows::drop;
+  const ls::Neighbors rest = ls::knn(matrix(line, 3000, 1), options);
+  CHECK(rest.indices.shape() == ls::Shape{2999, 10});
+  CHECK(rest.indices.data<std::int32_t>()[70] == 8);  // the row itself, by its number in the input
+}
+
+TEST_CASE("knn: the method is chosen by the shape, and the choice is explained") {
+  const auto few = normal<float>(500, 4);
+  const ls::Neighbors small = ls::knn(matrix(few, 500, 4));
+  CHECK(small.method == ls::KnnMethod::exact);
+  CHECK_THAT(small.reason, ContainsSubstring("few rows"));
+  const Size n = 20000;
+  const std::vector<float> many(at(n * 784), 1.0F);
+  const ls::Neighbors large = ls::knn(matrix(many, n, 784), {.k = 5, .threads = 2});
+  CHECK(large.method == ls::KnnMethod::approximate);
+  CHECK_THAT(large.reason, ContainsSubstring("all pairs would take about"));
+  CHECK(search(matrix(few, 500, 4), 5).reason == "asked for");
+  ls::KnnOptions options = approximate(5);
+  CHECK_THAT(error_of([&] { ls::knn(matrix(few, 500, 4), matrix(few, 500, 4), options); }).what(),
+             ContainsSubstring("approximate"));
+  options.recall_sample = -1;
+  CHECK_THAT(error_of([&] { ls::knn(matrix(few, 500, 4), options); }).what(), ContainsSubstring("recall_sample is -1"));
+}

@@ -36,7 +36,7 @@ def read_npy(path):
     count = 1
     for extent in header["shape"]:
         count *= extent
-    return header["shape"], struct.unpack(f"<{count}{'f' if header['descr'] == '<f4' else 'd'}", data[end:])
+    return header["shape"], struct.unpack(f"<{count}{dict(f4='f', f8='d', i4='i')[header['descr'][1:]]}", data[end:])
 
 
 def png_size(path):
@@ -165,8 +165,40 @@ class MadeHere(Case):
         self.assertEqual(sorted(found["seconds"]), ["fit", "read", "transform", "write"])
         self.assertGreater(found["peak_memory_bytes"], 1 << 20)
 
+    def test_knn(self):
+        npy(self.x, [0, 0, 1, 1, 3, 3, 7, 7, 8, 8], shape=(5, 2))
+        out, distances, report = self.path("i.npy"), self.path("d.npy"), self.path("r.json")
+        for method in ("exact", "approximate", "automatic"):
+            options = ["--out", out, "--distances", distances, "--report", report, "--threads", "1", "--recall", "5"]
+            self.accepted("knn", self.x, "-k", "2", "--method", method, "--metric", "manhattan", *options)
+            self.assertEqual(read_npy(out), ((5, 2), (1, 2, 0, 2, 1, 0, 4, 2, 3, 2)))
+            self.assertEqual(read_npy(distances), ((5, 2), (2, 6, 2, 4, 4, 6, 2, 8, 2, 10)))
+            found = json.loads(report.read_text())
+            self.assertEqual([found[k] for k in ("n", "d", "k", "metric", "threads")], [5, 2, 2, "manhattan", 1])
+            self.assertEqual(found["method"], "approximate" if method == "approximate" else "exact")
+            self.assertEqual(found["recall"], 1)
+            self.assertEqual(sorted(found["seconds"]), ["neighbors", "read", "write"])
+            self.assertGreater(found["peak_memory_bytes"], 1 << 20)
+        self.accepted("knn", self.x, "-k", "9", "--out", out, "--report", report)
+        self.assertEqual(read_npy(out)[0], (5, 4))
+        self.assertIn("4 is used", json.loads(report.read_text())["warnings"][0])
+
+    def test_quality(self):
+        npy(self.x, [0, 1, 3, 7, 8, 20, 21, 25], shape=(8, 1))
+        npy(self.path("l.npy"), [0, 0, 0, 0, 0, 1, 1, 1], "<i4", "i")
+        found = json.loads(self.accepted("quality", self.x, self.x, "--labels", self.path("l.npy")))
+        self.assertEqual((found["n"], found["sampled_rows"], found["trustworthiness_neighbors"]), (8, 8, 3))
+        for score in ("trustworthiness", "continuity", "neighbor_preservation"):
+            self.assertEqual(found[score], {"value": 1, "standard_error": 0})
+        # Of the three nearest rows of each row at least two have its label.
+        self.assertEqual(found["label_accuracy"]["value"], 1)
+        self.assertEqual(len(found["warnings"]), 3)
+        found = json.loads(self.accepted("quality", self.x, self.x, "--sample", "4"))
+        self.assertEqual((found["sampled_rows"], found["label_accuracy"]), (4, None))
+
     def test_help(self):
-        for arguments in (["--help"], ["heatmap", "--help"], ["stats", "-h"], ["embed", "-h"], ["events", "check", "-h"]):
+        commands = (["heatmap"], ["stats"], ["embed"], ["events", "check"], ["knn"], ["quality"])
+        for arguments in (["--help"], *([*command, "-h"] for command in commands)):
             self.assertIn("Usage: layerscope", self.accepted(*arguments))
 
     def test_refusals(self):
@@ -192,6 +224,13 @@ class MadeHere(Case):
         self.refused("embed", self.x, "--out", out, "--dims", "0")
         npy(self.x, [1, 2, 3, 4], shape=(2, 2))
         npy(self.path("l.npy"), [0, 1, 1], "<i4", "i")
+        self.refused("knn", self.x, saying="--out")
+        self.refused("knn", self.x, "--out", out, "--method", "guess", saying="guess")
+        self.refused("knn", self.x, "--out", out, "--metric", "jaccard", saying="manhattan")
+        self.refused("knn", self.x, "--out", out, "-k", "0", saying="k is 0")
+        self.refused("quality", self.x)
+        self.refused("quality", self.x, self.x, saying="3 or more")
+        self.refused("quality", self.x, self.x, "--labels", self.path("l.npy"), saying="3 labels")
         self.refused("embed", self.x, "--out", out, "--labels", self.path("l.npy"), saying="3 labels")
         npy(self.x, [1] * 16, shape=(2, 2, 2, 2))
         self.refused("heatmap", self.x, "--out", out, saying="--layout")

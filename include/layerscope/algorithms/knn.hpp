@@ -1,8 +1,10 @@
-// The k nearest neighbours of the rows of a matrix.
+// The k nearest neighbours of the rows of a matrix, exact or approximate.
 //
-// Every pair is compared, by products of matrices in float32 with the selection fused in; each pair once where query
-// and data are the same. A few candidates more than asked for are kept, their distances recomputed in float64, and each
-// row is proven complete by the rounding error of the products, or searched again.
+// Exact: every pair, by products of matrices in float32 with the selection fused in; each pair once where query and
+// data are the same. A few candidates more than asked for are kept, their distances recomputed in float64, and each row
+// is proven complete by the rounding error of the products, or searched again. Approximate: nearest-neighbour descent
+// (Dong, Moses and Li, "Efficient k-nearest neighbor graph construction for generic similarity measures", WWW 2011)
+// from random-projection trees (Dasgupta and Freund, STOC 2008).
 #pragma once
 
 #include <layerscope/algorithms/non_finite_rows.hpp>
@@ -11,6 +13,7 @@
 #include <layerscope/core/tensor.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -32,11 +35,12 @@ const char* name(Metric metric) noexcept;
 Metric metric_from_name(std::string_view name);
 
 enum class KnnMethod : std::uint8_t {
-  automatic,  ///< the one that takes less time by n, d and k
-  exact,      ///< the result of a float64 comparison of all pairs, up to ties
+  automatic,    ///< the one that takes less time by n, d and k
+  exact,        ///< the result of a float64 comparison of all pairs, up to ties
+  approximate,  ///< nearest-neighbour descent: a few in a hundred neighbours may be missed
 };
 
-/// "automatic", "exact".
+/// "automatic", "exact", "approximate".
 const char* name(KnnMethod method) noexcept;
 
 /// Whether a row is a neighbour of itself, at distance 0.
@@ -53,6 +57,14 @@ struct KnnOptions {
   SelfNeighbor self = SelfNeighbor::exclude;
   /// Rows with NaN or infinity. Default: refuse them.
   NonFiniteRows non_finite = NonFiniteRows::error;
+  /// Rows whose exact neighbours are searched too, to tell the recall of an approximate result; 0 for none. Drawn by
+  /// the seed.
+  std::int64_t recall_sample = 0;
+  /// Approximate search: int32 or int64 [n, any] row numbers to start from, such as the indices of an earlier epoch.
+  /// Numbers outside 0 … n − 1 are passed over. Default: random-projection trees alone.
+  std::optional<AnyView> initial = std::nullopt;
+  /// Seed of the random numbers of the approximate search and of the sample.
+  std::uint64_t seed = 0;
   /// Threads at most; 0 means every core. The result does not depend on it.
   int threads = 0;
   /// Told how far the computation is; may be empty.
@@ -74,8 +86,13 @@ struct Neighbors {
   /// The method that was used, never `automatic`, and why.
   KnnMethod method = KnnMethod::exact;
   std::string reason;
+  /// Rounds of the descent; 0 for an exact search.
+  std::int64_t iterations = 0;
   /// Rows that the float32 search could not prove complete, and that were searched again.
   std::int64_t rechecked_rows = 0;
+  /// Fraction of the exact neighbours found, over `recall_sample` rows: a neighbour counts as found when it is no
+  /// farther than the exact k-th. Empty unless asked for; 1 for an exact search.
+  std::optional<double> recall;
   /// What was changed on the way, one sentence each.
   std::vector<std::string> warnings;
 };
@@ -90,8 +107,8 @@ struct Neighbors {
 /// Error(cancelled).
 Neighbors knn(const AnyView& x, const KnnOptions& options = {});
 
-/// The nearest rows of data[n, d] to each row of query[m, d]. Throws as the other, and Error(invalid_argument) for
-/// different numbers of columns.
+/// The nearest rows of data[n, d] to each row of query[m, d]: always exact. Throws as the other, and
+/// Error(invalid_argument) for different numbers of columns or KnnMethod::approximate.
 Neighbors knn(const AnyView& query, const AnyView& data, const KnnOptions& options = {});
 
 }  // namespace layerscope::inline LAYERSCOPE_ABI

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <layerscope/algorithms/knn.hpp>
+#include <layerscope/core/random.hpp>
+#include <layerscope/impl/knn_descent_inl.hpp>
 #include <layerscope/impl/knn_exact_inl.hpp>
 
 #include <algorithm>
@@ -33,6 +35,7 @@ LAYERSCOPE_INLINE const char* name(KnnMethod method) noexcept {
   switch (method) {
     case KnnMethod::automatic: return "automatic";
     case KnnMethod::exact: return "exact";
+    case KnnMethod::approximate: return "approximate";
   }
   return "unknown";
 }
@@ -51,6 +54,21 @@ LAYERSCOPE_INLINE void check_knn_matrix(const AnyView& x, const char* matrix, co
   if (x.extent(0) > (std::numeric_limits<std::int32_t>::max)()) {
     throw Error(ErrorCode::too_large, std::string(what) + ": " + matrix + " has " + to_text(x.extent(0)) +
                                           " rows; at most 2147483647 are expected");
+  }
+}
+
+LAYERSCOPE_INLINE void check_initial(const AnyView& x, const KnnOptions& options) {
+  if (options.recall_sample < 0) {
+    throw Error(ErrorCode::invalid_argument,
+                "knn: recall_sample is " + to_text(options.recall_sample) + "; expected 0 or more");
+  }
+  if (!options.initial) return;
+  const AnyView& given = *options.initial;
+  const bool whole = given.dtype() == DType::i32 || given.dtype() == DType::i64;
+  if (!whole || given.rank() != 2 || given.extent(0) != x.extent(0)) {
+    throw Error(ErrorCode::invalid_argument,
+                std::string("knn: initial has type ") + name(given.dtype()) + " and shape " + to_text(given.shape()) +
+                    "; expected int32 or int64 and " + to_text(x.extent(0)) + " rows, as the matrix has");
   }
 }
 
@@ -84,17 +102,59 @@ LAYERSCOPE_INLINE void restore_indices(const std::vector<std::int64_t>& kept, Te
   }
 }
 
+/// Whether the descent takes less time than comparing all pairs, and the sentence that says so.
+LAYERSCOPE_INLINE bool descent_pays(const KnnRows& rows, std::int64_t k, std::string& reason) {
+  // Nanoseconds of one processor a row, as measured (docs/performance/knn.md).
+  const double d = static_cast<double>(rows.columns());
+  const double n = static_cast<double>(rows.rows());
+  const double wanted = static_cast<double>((std::max<std::int64_t>)(k, 15));
+  const bool products = rows.difference() == Difference::squared;
+  const double exact = n * (products ? 0.2 + 0.0105 * d : 0.1 + 0.035 * d);
+  const double descent = 20000 + 60 * d + wanted * wanted * (15 + 0.3 * d) + wanted * 800;
+  const bool pays = n > 4096 && descent < exact;
+  const auto seconds = [&](double nanoseconds) { return to_short_text(nanoseconds * n * 1e-9, 2) + " s"; };
+  reason = "all pairs would take about " + seconds(exact) + " of a processor, the descent " + seconds(descent);
+  if (n <= 4096) reason = "few rows";
+  return pays;
+}
+
+/// Fraction of the exact neighbours of some rows that `found` has.
+LAYERSCOPE_INLINE double estimate_recall(const KnnJob& job, const KnnOptions& options) {
+  const std::int64_t n = job.data.rows();
+  const std::vector<std::int64_t> drawn = Random(options.seed, 0x726563).sample(n, options.recall_sample);
+  const std::vector<std::int32_t> ids(drawn.begin(), drawn.end());
+  const Shape shape{n, job.k};
+  Tensor indices(DType::i32, shape, allocate_bytes(byte_count(DType::i32, shape)));
+  Tensor distances(DType::f32, shape, allocate_bytes(byte_count(DType::f32, shape)));
+  KnnJob exact = job;
+  exact.indices = indices.mutable_data<std::int32_t>();
+  exact.distances = distances.mutable_data<float>();
+  exact_neighbors(exact, ids);
+  std::int64_t found = 0;
+  for (const std::int32_t id : ids) {
+    const float* const row = job.distances + id * job.k;
+    const float limit = exact.distances[(id + 1) * job.k - 1];
+    found += std::count_if(row, row + job.k, [&](float distance) { return distance <= limit; });
+  }
+  return static_cast<double>(found) / static_cast<double>(static_cast<std::int64_t>(ids.size()) * job.k);
+}
+
 }  // namespace detail
 
 LAYERSCOPE_INLINE Neighbors knn(const AnyView& x, const KnnOptions& options) {
   detail::check_knn_matrix(x, "the matrix", "knn");
+  detail::check_initial(x, options);
   detail::KnnRows rows(x, options.metric, options.non_finite, options.threads, "knn");
   rows.use_frame(rows.make_frame(rows.has_zero_rows()));
   const bool include = options.self == SelfNeighbor::include;
   Neighbors result = detail::make_neighbors(rows.rows(), rows.rows() - (include ? 0 : 1), options);
   result.dropped_rows = x.extent(0) - rows.rows();
-  result.method = KnnMethod::exact;
-  result.reason = options.method == KnnMethod::exact ? "asked for" : "every pair is compared";
+  result.method = options.method;
+  result.reason = "asked for";
+  if (options.method == KnnMethod::automatic) {
+    result.method =
+        detail::descent_pays(rows, result.indices.extent(1), result.reason) ? KnnMethod::approximate : KnnMethod::exact;
+  }
   const detail::KnnJob job{rows,
                            rows,
                            true,
@@ -105,7 +165,13 @@ LAYERSCOPE_INLINE Neighbors knn(const AnyView& x, const KnnOptions& options) {
                            options.threads,
                            options.progress,
                            options.stop};
-  result.rechecked_rows = detail::exact_neighbors(job, {});
+  if (result.method == KnnMethod::approximate && job.k > 0 && rows.rows() > 1) {
+    result.iterations = detail::KnnDescent(job, options).run();
+    if (options.recall_sample > 0) result.recall = detail::estimate_recall(job, options);
+  } else {
+    result.rechecked_rows = detail::exact_neighbors(job, {});
+    if (options.recall_sample > 0) result.recall = 1;
+  }
   detail::restore_indices(rows.kept(), result.indices);
   result.rows = rows.kept();
   return result;
@@ -118,6 +184,9 @@ LAYERSCOPE_INLINE Neighbors knn(const AnyView& query, const AnyView& data, const
     throw Error(ErrorCode::invalid_argument, "knn: the query has " + to_text(query.extent(1)) +
                                                  " columns; expected the " + to_text(data.extent(1)) + " of the data");
   }
+  if (options.method == KnnMethod::approximate) {
+    throw Error(ErrorCode::invalid_argument, "knn: method approximate for a query; expected exact or automatic");
+  }
   detail::KnnRows queries(query, options.metric, options.non_finite, options.threads, "knn");
   detail::KnnRows rows(data, options.metric, options.non_finite, options.threads, "knn");
   const detail::KnnFrame frame = rows.make_frame(rows.has_zero_rows() || queries.has_zero_rows());
@@ -126,7 +195,8 @@ LAYERSCOPE_INLINE Neighbors knn(const AnyView& query, const AnyView& data, const
   Neighbors result = detail::make_neighbors(queries.rows(), rows.rows(), options);
   result.dropped_rows = query.extent(0) - queries.rows() + data.extent(0) - rows.rows();
   result.method = KnnMethod::exact;
-  result.reason = options.method == KnnMethod::exact ? "asked for" : "every query is compared with every row";
+  result.reason = options.method == KnnMethod::exact ? "asked for" : "a query is compared with every row";
+  if (options.recall_sample > 0) result.recall = 1;
   const detail::KnnJob job{queries,
                            rows,
                            false,

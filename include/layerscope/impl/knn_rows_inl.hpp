@@ -15,6 +15,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -153,11 +154,31 @@ class KnnRows {
     const std::int64_t panel_rows = matrix_kernels(isa_level()).f32.panel_rows;
     for (std::int64_t r = 0; r < count; r += panel_rows) {
       const std::int64_t part = (std::min)(panel_rows, count - r);
+      if (plain_) {
+        for (std::int64_t i = 0; i < part; ++i) std::copy_n(source(ids[first + r + i]), d, scratch + i * d);
+        pack_rows(part, d, {scratch, d, 1, nullptr, centre_.data()}, packed + r * d, 1);
+        continue;
+      }
       copy(ids, first + r, part, for_differences, scratch);
       pack_rows(part, d, {scratch, d}, packed + r * d, 1);
     }
   }
   static constexpr std::int64_t pack_scratch_rows = 64;
+
+  /// The rows as they lie in memory, where float32 differences of them are as good as those of the copies.
+  std::optional<StridedMatrix<float>> in_place() const {
+    if (!plain_) return std::nullopt;
+    return StridedMatrix<float>{source(0), x_.strides()[0]};
+  }
+
+  /// to[count, columns] = the float32 copies of the rows from `first` on times directions[columns(), columns].
+  void project(std::int64_t first, std::int64_t count, const float* directions, std::int64_t columns, float* to) const {
+    const std::int64_t d = this->columns();
+    if (plain_) return matmul(count, columns, d, floats_from(first), {directions, columns}, to, columns, 1);
+    std::vector<float> part(at(count * d));
+    copy(nullptr, first, count, false, part.data());
+    matmul(count, columns, d, {part.data(), d}, {directions, columns}, to, columns, 1);
+  }
 
   /// The exact row: to[columns()].
   void values(std::int64_t r, double* to) const { values_of(r, frame_.zero_column, to); }

@@ -17,6 +17,7 @@ struct DistanceKernels {
   struct Sums {
     void (*gathered)(std::int64_t, const float*, const float*, std::int64_t, const std::int32_t*, std::int64_t, float*);
     double (*exact_of_floats)(std::int64_t, const double*, const float*, double, double);
+    double (*exact_of_plain_floats)(std::int64_t, const double*, const float*, double, double);
     double (*exact_of_doubles)(std::int64_t, const double*, const double*, double, double);
     void (*tiles)(const TileJob<float>&);
   };
@@ -27,11 +28,12 @@ struct DistanceKernels {
   constexpr const Sums& of(Difference what) const noexcept { return what == Difference::squared ? squared : absolute; }
 };
 
-#define LAYERSCOPE_DISTANCE_KERNELS(level)                                                               \
-  DistanceKernels {                                                                                      \
-    {level::gathered_squared, level::exact_squared, level::exact_squared, level::squared_tiles},         \
-        {level::gathered_absolute, level::exact_absolute, level::exact_absolute, level::absolute_tiles}, \
-        level::find_within,                                                                              \
+#define LAYERSCOPE_DISTANCE_KERNELS(level)                                                                             \
+  DistanceKernels {                                                                                                    \
+    {level::gathered_squared, level::exact_squared, level::plain_squared, level::exact_squared, level::squared_tiles}, \
+        {level::gathered_absolute, level::exact_absolute, level::plain_absolute, level::exact_absolute,                \
+         level::absolute_tiles},                                                                                       \
+        level::find_within,                                                                                            \
   }
 
 inline constexpr DistanceKernels portable_distance_kernels = LAYERSCOPE_DISTANCE_KERNELS(level_portable);
@@ -89,7 +91,9 @@ LAYERSCOPE_INLINE void gathered_distances(Difference what, std::int64_t d, const
 
 LAYERSCOPE_INLINE double exact_distance(Difference what, std::int64_t d, const double* a, const float* b, double shift,
                                         double scale) {
-  return detail::distance_kernels(isa_level()).of(what).exact_of_floats(d, a, b, shift, scale);
+  const auto& sums = detail::distance_kernels(isa_level()).of(what);
+  if (shift == 0 && scale == 1) return sums.exact_of_plain_floats(d, a, b, 0, 1);
+  return sums.exact_of_floats(d, a, b, shift, scale);
 }
 
 LAYERSCOPE_INLINE double exact_distance(Difference what, std::int64_t d, const double* a, const double* b) {
