@@ -154,8 +154,8 @@ class Page(unittest.TestCase):
         runs, images, histograms = {}, [], 3
         for run in RUNS:
             shown = run_expected(OUTPUT / run)
-            for (plugin, _), steps in shown.items():
-                if plugin == "images":
+            for (plugin, tag), steps in shown.items():
+                if plugin == "images" and not tag.startswith("o"):  # overviews; the page shows twelve at once
                     height, width = steps[max(steps)][0].shape[:2]
                     images.append(f"{width}x{height}")
             histograms += sum(plugin == "histograms" for plugin, _ in shown)
