@@ -186,9 +186,10 @@ struct LateInput {
 };
 }  // namespace detail
 
-/// How a run stands. The counts are of jobs, that is of calls on a step that is due, and of one more for each snapshot
-/// that feeds the overview of layers: a job is written when each of its
-/// artifacts reached every sink, and failed, once, when its arguments were refused or it or any sink threw.
+/// How a run stands. The counts are of jobs: of calls on a step that is due, and of one more for each snapshot that
+/// feeds the overview of layers; the timeline of a histogram counts only when it is dropped or fails. A job is written
+/// when each of its artifacts reached every sink, and failed, once, when its arguments were refused or it or any sink
+/// threw.
 struct Report {
   RunCounts counts;
   double caller_seconds = 0;  ///< time spent inside calls on the user's threads, apart from flush() and close()
@@ -257,6 +258,10 @@ class Recorder {
   static Status submit(Core& core, Job& job, std::span<const detail::LateInput> late);
   /// Within guarded(): whether a sink takes what embeddings are made of (Sink::takes_inputs).
   static bool takes_inputs(Core& core);
+  /// From within a running job: queues one without inputs that joins others, and that is counted only when it is
+  /// dropped or fails, as it is part of the call that the running one stands for. False, and nothing done, when flush()
+  /// or close() waits and none of its name does, as it would come too late.
+  static bool defer(Core& core, Job& job);
   /// Within guarded(): what a shorthand keeps for a kind and name between calls, made by `make` at first.
   static std::shared_ptr<void> keep(Core& core, std::string_view kind, std::string_view name,
                                     std::shared_ptr<void> (*make)());

@@ -39,7 +39,9 @@ struct Run {
   ls::Artifact only() {
     recorder.flush();
     std::vector<ls::Artifact> artifacts = sink->take();
-    std::erase_if(artifacts, [](const ls::Artifact& artifact) { return artifact.kind == "overview"; });
+    std::erase_if(artifacts, [](const ls::Artifact& artifact) {
+      return artifact.kind == "overview" || artifact.kind == "histogram_timeline";
+    });
     REQUIRE(artifacts.size() == 1);
     return artifacts.front();
   }
@@ -206,9 +208,13 @@ TEST_CASE("snapshot: histogram and statistics are of all elements, also beyond t
   const ls::Tensor x = ramp({4, 1000});
   for (const std::int64_t queue_bytes : {std::int64_t{1} << 20, std::int64_t{1000}}) {
     for (const ls::Mode mode : {ls::Mode::asynchronous, ls::Mode::synchronous}) {
-      Run run({.mode = mode, .queue_bytes = queue_bytes});
+      Run run({.mode = mode, .queue_bytes = queue_bytes, .overview = false});
       run.recorder.snapshot(0).histogram("w", x, {.bins = 8});
-      ls::Artifact artifact = run.only();
+      run.recorder.flush();
+      const std::vector<ls::Artifact> artifacts = run.sink->take();
+      REQUIRE(artifacts.size() == 2);
+      CHECK(artifacts[1].kind == "histogram_timeline");
+      const ls::Artifact& artifact = artifacts[0];
       const auto* histogram = artifact.find<ls::Histogram>("histogram");
       REQUIRE(histogram != nullptr);
       CHECK(histogram->counts == std::vector<std::uint64_t>(8, 500));
@@ -220,6 +226,75 @@ TEST_CASE("snapshot: histogram and statistics are of all elements, also beyond t
       CHECK(artifact.picture.get().width > 0);
     }
   }
+}
+
+TEST_CASE("snapshot: a timeline holds every step in the same bins, however long it waits") {
+  const auto inside = [](const ls::Artifact& artifact, std::size_t row) {
+    const auto* counts = artifact.find<ls::Tensor>("counts");
+    std::int64_t sum = 0;
+    for (std::int64_t bin = 0; bin < counts->extent(1); ++bin) {
+      sum += counts->data<std::int64_t>()[static_cast<std::int64_t>(row) * counts->extent(1) + bin];
+    }
+    return static_cast<double>(sum);
+  };
+  // 400 bytes a step: copied for the worker, or counted on this thread.
+  for (const std::int64_t queue_bytes : {std::int64_t{1} << 20, std::int64_t{700}}) {
+    for (const ls::Mode mode : {ls::Mode::asynchronous, ls::Mode::synchronous}) {
+      Run run({.mode = mode, .queue_bytes = queue_bytes, .overview = false});
+      std::vector<std::int64_t> written;  // TensorBoard and others want steps that do not fall
+      run.recorder.add(layerscope_test::sink_of([&written](const ls::Artifact& artifact) {
+        if (artifact.kind == "histogram_timeline") written.push_back(artifact.step);
+      }));
+      constexpr int steps = 50;
+      for (int step = 0; step < steps; ++step) {
+        ls::Tensor x = ramp({100});
+        for (int i = 0; i < 100; ++i) x.mutable_data<float>()[i] *= 1 + 0.1f * static_cast<float>(step);
+        if (step == 7) x.mutable_data<float>()[3] = std::numeric_limits<float>::quiet_NaN();
+        CHECK(run.recorder.snapshot(step).histogram("w", x).ok());
+        if (step % 10 == 5) run.recorder.flush();
+      }
+      const ls::Report report = run.recorder.close();
+      CHECK(report.counts.failed == 0);
+      CHECK(report.counts.written == steps);  // the timeline is part of these calls
+      CHECK(layerscope_test::balanced(report.counts));
+      const std::vector<ls::Artifact> artifacts = run.sink->take();
+      const ls::Artifact* last = nullptr;
+      for (const ls::Artifact& artifact : artifacts) {
+        if (artifact.kind != "histogram_timeline") continue;
+        last = &artifact;
+        CHECK(artifact.retention == ls::Retention::latest);
+      }
+      REQUIRE(last != nullptr);
+      CHECK(last->step == steps - 1);
+      CHECK(std::is_sorted(written.begin(), written.end()));
+      CHECK(written.size() <= steps);
+      const auto* table = last->find<ls::Table>("steps");
+      const auto column = [&](std::size_t i) { return std::get<std::vector<double>>(table->columns[i].cells); };
+      REQUIRE(column(0).size() == steps);
+      for (std::size_t row = 0; row < steps; ++row) {
+        CHECK(column(0)[row] == static_cast<double>(row));
+        CHECK(inside(*last, row) + column(1)[row] + column(2)[row] + column(3)[row] == 100);
+        CHECK(column(3)[row] == (row == 7 ? 1 : 0));
+      }
+      CHECK(column(2)[steps - 1] > 0);  // grown beyond the edges
+      CHECK(column(2)[0] == 0);
+      const auto* edges = last->find<ls::Tensor>("edges");
+      CHECK(edges->data<double>()[0] == Approx(-7.5 - 99));
+      CHECK(edges->data<double>()[edges->size() - 1] == Approx(91.5 + 99));
+      CHECK(last->picture.get().width > 0);
+    }
+  }
+  Run run({.mode = ls::Mode::synchronous, .overview = false});
+  run.recorder.snapshot(0).histogram("w", ramp({100}), {.timeline_range = ls::Range{0, 10}});
+  run.recorder.snapshot(1).histogram("w", ramp({100}));
+  run.recorder.flush();
+  const std::vector<ls::Artifact> artifacts = run.sink->take();
+  const auto* edges = artifacts.back().find<ls::Tensor>("edges");
+  REQUIRE(edges != nullptr);
+  CHECK(edges->data<double>()[0] == 0);
+  CHECK(edges->data<double>()[60] == 10);
+  CHECK(run.recorder.snapshot(2).histogram("w", ramp({3}), {.timeline_range = ls::Range{1, 1}}).code() ==
+        ls::ErrorCode::invalid_argument);
 }
 
 TEST_CASE("snapshot: statistics name the dead channels") {

@@ -82,9 +82,12 @@ TEST_CASE("watch: filters of what has two axes, histograms of everything, at eac
   recorder.snapshot(1);
   CHECK(sink->size() == 0);
   recorder.snapshot(2);
-  CHECK(labels(*sink) == std::vector<std::string>{"net/weight filters", "net/weight histogram", "net/bias histogram"});
+  CHECK(labels(*sink) == std::vector<std::string>{"net/weight filters", "net/weight histogram",
+                                                  "net/weight histogram_timeline", "net/bias histogram",
+                                                  "net/bias histogram_timeline"});
   recorder.snapshot(4);
-  CHECK(sink->size() == 6);
+  recorder.flush();          // timelines are held back
+  CHECK(sink->size() == 8);  // of a timeline memory keeps the newest
 }
 
 /// Has gradients of some parameters.
@@ -113,7 +116,9 @@ TEST_CASE("watch: gradients that are there, unless they are not wanted") {
     ls::Recorder recorder({.mode = ls::Mode::synchronous, .overview = false});
     recorder.add(sink).watch(net, "net", {.gradients = wanted});
     recorder.snapshot(0);
-    std::vector<std::string> expected{"net/fc/weight filters", "net/fc/weight histogram", "net/fc/bias histogram"};
+    std::vector<std::string> expected{"net/fc/weight filters", "net/fc/weight histogram",
+                                      "net/fc/weight histogram_timeline", "net/fc/bias histogram",
+                                      "net/fc/bias histogram_timeline"};
     if (wanted) expected.emplace_back("net/fc/weight gradients");
     CHECK(labels(*sink) == expected);
   }
@@ -136,7 +141,7 @@ TEST_CASE("watch: a shared pointer and a handle are kept") {
   }
   CHECK_FALSE(held.expired());
   recorder.snapshot(0);
-  CHECK(sink->size() == 6);
+  CHECK(sink->size() == 10);
   CHECK(labels(*sink)[0] == "weight filters");
 }
 
@@ -150,5 +155,5 @@ TEST_CASE("watch: a module that throws is reported, and what came before stays")
   recorder.add(sink).watch(net);
   CHECK(recorder.snapshot(0));
   CHECK(told == 1);
-  CHECK(sink->size() == 2);
+  CHECK(sink->size() == 3);
 }

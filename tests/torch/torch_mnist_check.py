@@ -92,6 +92,15 @@ def check_numbers(artifact, folder):
     parts = {part["name"]: part for part in artifact["parts"]}
     if artifact["kind"] == "overview":
         return check_overview(parts, folder)
+    if artifact["kind"] == "histogram_timeline":
+        (steps, bins), counts = read_array(parts["counts"], folder)
+        _, edges = read_array(parts["edges"], folder)
+        assert len(edges) == bins + 1 and edges == sorted(edges), artifact["name"]
+        columns = {column["name"]: read_array(column["numbers"], folder)[1] for column in parts["steps"]["columns"]}
+        for step in range(steps):
+            everywhere = sum(counts[step * bins:(step + 1) * bins]) + columns["below"][step] + columns["above"][step]
+            assert everywhere == PARAMETERS[artifact["name"]], (artifact["name"], step)
+        return
     what = f"{artifact['kind']} of {artifact['name']} at {artifact['step']}"
     lowest, highest = artifact["range"]["min"], artifact["range"]["max"]
     if artifact["kind"] in ("activations", "filters"):
@@ -126,7 +135,7 @@ PARAMETERS = {"conv1/weight": 8 * 25, "conv1/bias": 8, "conv2/weight": 16 * 8 * 
               "fc1/weight": 128 * 256, "fc1/bias": 128, "fc2/weight": 10 * 128, "fc2/bias": 10}
 OUTPUTS = {"conv1": 8 * 24 * 24, "conv2": 16 * 8 * 8, "fc1": 128}  # numbers of one digit
 TEST_DIGITS = 2000
-EXPECTED = ({(kind, name) for kind in ("histogram", "gradients") for name in PARAMETERS} |
+EXPECTED = ({(kind, name) for kind in ("histogram", "histogram_timeline", "gradients") for name in PARAMETERS} |
             {("statistics", name) for name in OUTPUTS} | {("overview", "layers")} |
             {("filters", name) for name in PARAMETERS if name.endswith("weight")} |
             {("activations", name) for name in ("conv1", "conv2", "fc1")} |
@@ -158,9 +167,10 @@ def check_run(directory, result):
         ranges[entry["kind"], entry["name"], entry["step"]] = entry["range"]
     assert set(found) == EXPECTED, set(found) ^ EXPECTED
     for key, steps in found.items():
-        # A waiting embedding may give way to the newer one; a scalar's series is whole in its last artifact, and so is
-        # the overview. Before the first epoch there are no gradients.
-        assert steps == {0, 1} or key[0] in ("embedding", "scalar", "overview", "gradients") and 1 in steps, (key, steps)
+        # A waiting embedding may give way to the newer one; what grows with the run is whole in its last artifact: a
+        # scalar's series, a timeline, the overview. Before the first epoch there are no gradients.
+        late = ("embedding", "scalar", "histogram_timeline", "overview", "gradients")
+        assert steps == {0, 1} or key[0] in late and 1 in steps, (key, steps)
         assert key[0] != "gradients" or steps == {1}, (key, steps)
     for kind, name, step in ranges:
         if kind == "filters":

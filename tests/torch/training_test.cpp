@@ -112,8 +112,8 @@ void check_balance(const ls::RunCounts& counts) {
 TEST_CASE("torch training: the bits are the same with a recorder") {
   const auto expected = train([](Net&, int) {});
   REQUIRE(expected == train([](Net&, int) {}));
-  const std::set<std::string> kinds = {"activations", "embedding", "filters", "gradients", "heatmap",
-                                       "histogram",   "overview",  "scalar",  "statistics"};
+  const std::set<std::string> kinds = {"activations", "embedding",          "filters",  "gradients", "heatmap",
+                                       "histogram",   "histogram_timeline", "overview", "scalar",    "statistics"};
   for (const ls::Mode mode : {ls::Mode::asynchronous, ls::Mode::synchronous}) {
     const auto sink = std::make_shared<ls::MemorySink>();
     ls::Report report;

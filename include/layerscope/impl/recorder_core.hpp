@@ -111,6 +111,8 @@ struct Recorder::Core : std::enable_shared_from_this<Core> {
 
   // recorder_queue_inl.hpp: the callers' side.
   Status submit(Job& job, std::span<const detail::LateInput> late);
+  /// Recorder::defer().
+  bool defer(Job& job);
   /// Counts a call that was refused before it was admitted; while its exception is handled.
   Status refuse(std::string_view kind, std::string_view name, std::int64_t step) noexcept;
   /// Whether this process is a fork of the one that made the recorder; says so once.
@@ -210,6 +212,7 @@ struct Recorder::Core : std::enable_shared_from_this<Core> {
   Status refused(Room room) const noexcept;
   void copy_inputs(detail::QueuedJob& queued, std::span<const detail::LateInput> late, Jobs& retired);
   Status enqueue(Jobs::iterator queued, Jobs& retired);
+  void stand_in_line(Lane& lane, Jobs& from, Jobs::iterator queued);
   void settle(detail::QueuedJob& queued, std::uint64_t RunCounts::*count);
   void drop(Jobs& from, Jobs::iterator queued, Jobs& retired);
   void drop_all(Jobs& from, Jobs& retired);

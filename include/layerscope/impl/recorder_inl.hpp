@@ -151,6 +151,10 @@ LAYERSCOPE_INLINE std::shared_ptr<void> Recorder::keep(Core& core, std::string_v
   return core.callers_kept.emplace(detail::JobKey(kind, name), make()).first->second;
 }
 
+LAYERSCOPE_INLINE bool Recorder::defer(Core& core, Job& job) {
+  return core.defer(job);
+}
+
 LAYERSCOPE_INLINE Status Recorder::submit(Job job) noexcept {
   if (core_ == nullptr) return Outcome::dropped;
   return guarded(*core_, job.kind, job.name, job.step, [&] {

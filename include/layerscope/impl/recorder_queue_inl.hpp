@@ -61,6 +61,10 @@ LAYERSCOPE_INLINE void Recorder::Core::settle(detail::QueuedJob& queued, std::ui
   if (queued.settled.exchange(true)) return;
   counts.in_flight -= queued.stands_for;
   counts.*count += queued.stands_for;
+  if (queued.stands_for == 0 && count != &RunCounts::written) {  // deferred: counted when it goes wrong
+    ++counts.submitted;
+    ++(counts.*count);
+  }
   pool->release(std::exchange(queued.bytes, 0));
   changed.notify_all();
 }
@@ -149,7 +153,7 @@ LAYERSCOPE_INLINE Status Recorder::Core::refused(Room room) const noexcept {
 LAYERSCOPE_INLINE void Recorder::Core::admit(detail::QueuedJob& queued, Jobs& retired) {
   Lane& lane = lane_of(queued.job.lane);
   queued.ticket = ++last_ticket;
-  ++counts.in_flight;
+  counts.in_flight += queued.stands_for;
   const auto same = same_job(lane, queued.job);
   if (same == lane.waiting.end()) return;
   queued.ticket = same->ticket;
@@ -267,6 +271,27 @@ LAYERSCOPE_INLINE Status Recorder::Core::submit(Job& job, std::span<const detail
   return enqueue(queued, retired);
 }
 
+LAYERSCOPE_INLINE void Recorder::Core::stand_in_line(Lane& lane, Jobs& from, Jobs::iterator queued) {
+  auto place = lane.waiting.end();
+  while (place != lane.waiting.begin() && std::prev(place)->ticket > queued->ticket) --place;
+  lane.waiting.splice(place, from, queued);
+}
+
+LAYERSCOPE_INLINE bool Recorder::Core::defer(Job& job) {
+  Jobs retired;  // destroyed last, and without the lock
+  Jobs mine(1);
+  const auto queued = mine.begin();
+  const Lock lock(mutex);
+  Lane& lane = lane_of(job.lane);
+  // One that waits already is done before flush() or close() ends; it must not come after a newer one.
+  if ((closed || hurrying > 0) && same_job(lane, job) == lane.waiting.end()) return false;
+  queued->stands_for = 0;
+  queued->job = std::move(job);
+  admit(*queued, retired);
+  stand_in_line(lane, mine, queued);
+  return true;  // the thread that runs this job looks for the next one after it
+}
+
 LAYERSCOPE_INLINE Status Recorder::Core::enqueue(Jobs::iterator queued, Jobs& retired) {
   Lock lock(mutex);
   Lane& lane = lane_of(queued->job.lane);
@@ -288,9 +313,7 @@ LAYERSCOPE_INLINE Status Recorder::Core::enqueue(Jobs::iterator queued, Jobs& re
       return good ? Outcome::written : Outcome::failed;
     }
   }
-  auto place = lane.waiting.end();
-  while (place != lane.waiting.begin() && std::prev(place)->ticket > queued->ticket) --place;
-  lane.waiting.splice(place, copying, queued);
+  stand_in_line(lane, copying, queued);
   if (options.mode == Mode::asynchronous) {
     if (!start(lane, retired)) {
       if (lane.worker != Lane::Worker::dead) return refused(Room::full);  // no memory

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <layerscope/config.hpp>
+#include <layerscope/core/artifact.hpp>
 #include <layerscope/core/layout.hpp>
 #include <layerscope/core/tensor_ref.hpp>
 
@@ -49,6 +50,9 @@ struct HistogramSnapshotOptions {
   std::optional<int> bins = std::nullopt;
   /// Whose numbers they are. Default: see TensorRole.
   std::optional<TensorRole> role = std::nullopt;
+  /// Where the bins of the timeline begin and end, finite, min < max; read at the first step of a name. Default: chosen
+  /// then, see HistogramTimelineOptions::range.
+  std::optional<Range> timeline_range = std::nullopt;
 };
 
 struct GradientsOptions {

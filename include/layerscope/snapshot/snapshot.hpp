@@ -13,6 +13,7 @@
 #include <optional>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace layerscope::inline LAYERSCOPE_ABI {
 
@@ -41,7 +42,10 @@ class Snapshot {
   /// A layer's weights as pictures: OI, OIL, OIHW and OIDHW by rank when no layout is given.
   Status filters(std::string_view name, const TensorRef& weights, const FilterSnapshotOptions& options = {}) noexcept;
 
-  /// The distribution of all elements, none left out: histogram and statistics.
+  /// The distribution of all elements, none left out: histogram and statistics; and of all steps so far, in bins that
+  /// stay, as one artifact of kind "histogram_timeline" that each step brings up to date. The worker counts and draws;
+  /// a timeline takes at most a twentieth of the time, keeps 128 steps evenly spaced, and starts anew when a run is
+  /// continued, as scalar() does.
   Status histogram(std::string_view name, const TensorRef& x, const HistogramSnapshotOptions& options = {}) noexcept;
 
   /// Count, mean, spread, range, zeros, non-finite numbers and dead units of all elements, without a picture.
@@ -81,9 +85,10 @@ class Snapshot {
   Snapshot() noexcept = default;
   Snapshot(std::shared_ptr<Recorder::Core> core, std::int64_t step) noexcept : core_(std::move(core)), step_(step) {}
 
-  /// Has `summary` made of all elements, by the worker if it can be.
+  /// Has `summary` made of all elements, by the worker if it can be; `then`, if given, by the worker in any case.
   Status summarize(std::string_view kind, std::string_view name, const TensorRef& x, const Shape& shape,
-                   std::function<Artifact(const AnyView&, int threads)> summary, detail::OverviewFeed feed);
+                   std::function<Artifact(const AnyView&, int threads)> summary, detail::OverviewFeed feed,
+                   std::function<void(std::vector<Artifact>&)> then = nullptr);
   /// What a job adds to the overview of layers about the tensor of this name; nothing when there is no overview.
   detail::OverviewFeed feed(std::string_view name, std::optional<TensorRole> role = std::nullopt);
 
@@ -142,4 +147,5 @@ inline Snapshot::Listener Snapshot::listen(const ActivationsOptions& options) co
 #include <layerscope/impl/snapshot/procrustes.hpp>
 #include <layerscope/impl/snapshot/scalar_inl.hpp>
 #include <layerscope/impl/snapshot/snapshot_inl.hpp>
+#include <layerscope/impl/snapshot/timeline.hpp>
 #endif

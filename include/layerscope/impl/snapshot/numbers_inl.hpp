@@ -6,6 +6,7 @@
 #include <layerscope/algorithms/statistics.hpp>
 #include <layerscope/impl/snapshot/common.hpp>
 #include <layerscope/impl/snapshot/overview.hpp>
+#include <layerscope/impl/snapshot/timeline.hpp>
 #include <layerscope/snapshot/snapshot.hpp>
 
 #include <functional>
@@ -115,7 +116,8 @@ inline Artifact statistics_artifact(const AnyView& values, const std::optional<L
 /// right here, as a copy of it might never find room.
 LAYERSCOPE_INLINE Status Snapshot::summarize(std::string_view kind, std::string_view name, const TensorRef& x,
                                              const Shape& shape, std::function<Artifact(const AnyView&, int)> summary,
-                                             detail::OverviewFeed feed) {
+                                             detail::OverviewFeed feed,
+                                             std::function<void(std::vector<Artifact>&)> then) {
   const RecorderOptions& options = Recorder::options(*core_);
   Job job;
   job.kind = kind;
@@ -123,19 +125,21 @@ LAYERSCOPE_INLINE Status Snapshot::summarize(std::string_view kind, std::string_
   job.step = step_;
   const auto bytes = static_cast<std::int64_t>(byte_count(DType::f32, shape));
   if (options.mode == Mode::synchronous || bytes > options.queue_bytes / 2) {
-    job.run = [made = std::make_shared<Artifact>(summary(x.read(), options.threads)),
-               feed = std::move(feed)](const JobInputs&) {
+    job.run = [made = std::make_shared<Artifact>(summary(x.read(), options.threads)), feed = std::move(feed),
+               then = std::move(then)](const JobInputs&) {
       std::vector<Artifact> artifacts;
       artifacts.push_back(std::move(*made));
       feed.finish(artifacts);
+      if (then) then(artifacts);
       return artifacts;
     };
     return Recorder::submit(*core_, job, {});
   }
-  job.run = [summary = std::move(summary), feed = std::move(feed)](const JobInputs& inputs) {
+  job.run = [summary = std::move(summary), feed = std::move(feed), then = std::move(then)](const JobInputs& inputs) {
     std::vector<Artifact> artifacts;
     artifacts.push_back(summary(inputs.tensors[0].view(), inputs.threads));
     feed.finish(artifacts);
+    if (then) then(artifacts);
     return artifacts;
   };
   const detail::LateInput input{&x, shape, {}};
@@ -149,13 +153,32 @@ LAYERSCOPE_INLINE Status Snapshot::histogram(std::string_view name, const Tensor
     const Shape shape = detail::shape_to_record(x, "histogram");
     HistogramOptions bins;
     bins.bins = detail::checked_bins(options.bins.value_or(bins.bins), "histogram");
+    if (options.timeline_range) HistogramTimeline({.range = options.timeline_range});  // refuses what is no range
+    const std::shared_ptr<void> kept = Recorder::keep(*core_, "histogram_timeline", name,
+                                                      [] { return std::shared_ptr<void>(new detail::KeptTimeline); });
+    const auto timeline = std::static_pointer_cast<detail::KeptTimeline>(kept);
     const detail::OverviewFeed told = feed(name, options.role);
-    const auto summary = [bins, title = detail::picture_title(name, step_), told](const AnyView& values,
-                                                                                  int threads) mutable {
+    const auto summary = [bins, title = detail::picture_title(name, step_), told, timeline, step = step_,
+                          range = options.timeline_range](const AnyView& values, int threads) mutable {
       bins.threads = threads;
+      timeline->add(step, values, range, threads);
       return detail::histogram_artifact(values, title, bins, told);
     };
-    return summarize("histogram", name, x, shape, summary, told);
+    // The timeline is a job of its own, as it is written less often; one that can wait no longer is written at once.
+    const auto then = [core = std::weak_ptr<Recorder::Core>(core_), timeline, name = std::string(name),
+                       step = step_](std::vector<Artifact>& artifacts) {
+      Job job;
+      job.kind = "histogram_timeline";
+      job.name = name;
+      job.step = step;
+      job.waiting = Waiting::join;
+      job.run = [timeline, name](const JobInputs&) { return std::vector{detail::timeline_artifact(*timeline, name)}; };
+      const std::shared_ptr<Recorder::Core> alive = core.lock();
+      if (alive == nullptr || !Recorder::defer(*alive, job)) {
+        artifacts.push_back(detail::timeline_artifact(*timeline, name));
+      }
+    };
+    return summarize("histogram", name, x, shape, summary, told, then);
   });
 }
 
