@@ -3,7 +3,7 @@
 # builds and tests in several ways, and closes with one line of counts.
 #
 #   bash tests/run.sh                    everything
-#   bash tests/run.sh gcc tsan           only these stages: gcc clang asan tsan fuzz fast
+#   bash tests/run.sh gcc tsan           only these stages: gcc clang asan tsan fuzz fast arm
 #   LAYERSCOPE_TORCH=0 bash tests/run.sh without libtorch (600 MB installed)
 #   LAYERSCOPE_INSTALL_PACKAGES=0 …      with the packages that are there
 set -euo pipefail
@@ -11,7 +11,7 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 torch=${LAYERSCOPE_TORCH:-1}
 stages=("$@")
-if [ ${#stages[@]} -eq 0 ]; then stages=(gcc clang asan tsan fuzz fast); fi
+if [ ${#stages[@]} -eq 0 ]; then stages=(gcc clang asan tsan fuzz fast arm); fi
 build=build/test
 jobs=$(nproc)
 started=$SECONDS
@@ -25,8 +25,8 @@ available() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
 
 install_packages() {
   local wanted=(g++ cmake ninja-build pkg-config git python3 libeigen3-dev nlohmann-json3-dev libstb-dev catch2
-    zlib1g-dev libdeflate-dev libcli11-dev libbenchmark-dev clang-format-14 python3-venv
-    libopencv-core-dev libxtensor-dev libarmadillo-dev libdlib-dev libdlpack-dev)
+    zlib1g-dev libdeflate-dev libcli11-dev libbenchmark-dev clang-format-14 clang-tidy-14 python3-venv
+    libopencv-core-dev libxtensor-dev libarmadillo-dev libdlib-dev libdlpack-dev g++-aarch64-linux-gnu qemu-user)
   if [ "$torch" != 0 ]; then wanted+=(libtorch-dev); fi
   local missing=() package
   for package in "${wanted[@]}"; do installed "$package" || missing+=("$package"); done
@@ -74,7 +74,7 @@ if [ "${LAYERSCOPE_INSTALL_PACKAGES:-1}" != 0 ]; then
 fi
 
 clang=$(command -v clang++-14 || command -v clang++ || true)
-for tool in clang-format-14; do
+for tool in clang-format-14 clang-tidy-14 aarch64-linux-gnu-g++ qemu-aarch64; do
   if [ "${CI:-}" = true ] && ! command -v "$tool" >/dev/null; then
     echo "$tool is missing, and this is the machine that has to check the project with it" >&2
     exit 1
@@ -175,6 +175,16 @@ fi
 stage fast "g++ -Ofast, the library too, the numeric tests: NaN and infinity must still be found" \
   "-DCMAKE_CXX_FLAGS=-Ofast -Wno-restrict" -DLAYERSCOPE_FAST_MATH=ON -DLAYERSCOPE_TEST_MODE=compiled \
   -DLAYERSCOPE_WITH_TORCH=OFF "${alone[@]}" -DLAYERSCOPE_BUILD_BENCHMARKS=OFF "-DLAYERSCOPE_TEST_FILTER=algorithms/|core/"
+
+# Packages of libraries for ARM are not to be had without a second architecture, so the optional ones stay out.
+if command -v aarch64-linux-gnu-g++ >/dev/null && command -v qemu-aarch64 >/dev/null; then
+  stage arm "g++ for 64-bit ARM, core and its kernels, run by qemu" \
+    --toolchain cmake/toolchains/aarch64-linux-gnu.cmake -DCMAKE_CXX_FLAGS=-O1 -DLAYERSCOPE_TEST_MODE=compiled \
+    -DLAYERSCOPE_WITH_TORCH=OFF -DLAYERSCOPE_WITH_ZLIB=OFF -DLAYERSCOPE_WITH_LIBDEFLATE=OFF "${alone[@]}" \
+    -DLAYERSCOPE_BUILD_BENCHMARKS=OFF -DLAYERSCOPE_TEST_FILTER=core/
+else
+  echo "no cross compiler or no qemu here: the stage arm is left out"
+fi
 
 # --- result ---------------------------------------------------------------------------------------------------------
 say "stages"

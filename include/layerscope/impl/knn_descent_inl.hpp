@@ -258,7 +258,7 @@ class KnnDescent {
         for (std::int64_t i = 0; i < lists_.room() && keys[i] != NeighborLists::none; ++i) body(r, keys[i]);
       }
     };
-    for_each([&](std::int64_t, std::uint64_t key) { ++begins[static_cast<std::size_t>(NeighborLists::row(key) + 1)]; });
+    for_each([&](std::int64_t, std::uint64_t key) { ++begins[static_cast<std::size_t>(NeighborLists::row(key)) + 1]; });
     for (std::size_t r = 1; r < begins.size(); ++r) begins[r] += begins[r - 1];
     std::vector<std::uint32_t> reverse(static_cast<std::size_t>(begins.back()));
     std::vector<std::int64_t> next(begins.begin(), begins.end() - 1);

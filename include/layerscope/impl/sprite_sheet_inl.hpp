@@ -90,7 +90,7 @@ inline AnyView sprite_axes(const AnyView& images, const std::optional<Layout>& g
     throw Error(ErrorCode::invalid_argument, "sprite sheet: shape " + to_text(images.shape()) + " as " +
                                                  std::string(layout.axes()) + "; expected NHW or NCHW in some order");
   }
-  const AnyView ordered = images.permute(order);
+  AnyView ordered = images.permute(order);
   if (channels && ordered.extent(1) != 1 && ordered.extent(1) != 3) {
     throw Error(ErrorCode::invalid_argument,
                 "sprite sheet: " + to_text(ordered.extent(1)) + " channels; expected 1 (grey) or 3 (RGB)");
