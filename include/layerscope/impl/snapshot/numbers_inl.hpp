@@ -154,8 +154,9 @@ LAYERSCOPE_INLINE Status Snapshot::histogram(std::string_view name, const Tensor
     HistogramOptions bins;
     bins.bins = detail::checked_bins(options.bins.value_or(bins.bins), "histogram");
     if (options.timeline_range) HistogramTimeline({.range = options.timeline_range});  // refuses what is no range
-    const std::shared_ptr<void> kept = Recorder::keep(*core_, "histogram_timeline", name,
-                                                      [] { return std::shared_ptr<void>(new detail::KeptTimeline); });
+    const std::shared_ptr<void> kept =
+        Recorder::keep(*core_, "histogram_timeline", name,
+                       []() -> std::shared_ptr<void> { return std::make_shared<detail::KeptTimeline>(); });
     const auto timeline = std::static_pointer_cast<detail::KeptTimeline>(kept);
     const detail::OverviewFeed told = feed(name, options.role);
     const auto summary = [bins, title = detail::picture_title(name, step_), told, timeline, step = step_,
