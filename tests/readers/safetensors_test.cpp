@@ -118,6 +118,7 @@ TEST_CASE("Safetensors refuses what it cannot hold or trust, and says where") {
       {header("[]"), format, "does not begin with '{'"},
       {header("{"), format, "not JSON"},
       {header("{} x"), format, "not JSON"},
+      {header(std::string("{}\0junk", 7)), format, "byte 10: the header is not JSON: it holds a NUL"},
       {header("{\"x\":{}}"), format, "tensor \"x\": one of dtype, shape and data_offsets is missing"},
       {header("{\"x\":1}"), format, "a number where the format has none"},
       {header("{\"x\":null}"), format, "null where"},

@@ -304,6 +304,7 @@ TEST_CASE("DirectorySink keeps a broken manifest aside, says so, and finds its a
       std::string(10, '\0'),
       "\xFF\xFE",
       listing(good + "," + good),
+      listing(good) + std::string("\0hidden", 7),
       listing(R"({"name":"n","kind":"k","step":1,"files":["../../x"]})"),
       listing(R"({"name":"n","kind":"k","step":1,"files":["../k-000001.json"]})"),
       listing(R"({"name":"n","kind":"k","step":1,"files":["n/../k-000001.json"]})"),

@@ -7,10 +7,9 @@
 #include <layerscope/core/format.hpp>
 #include <layerscope/core/io.hpp>
 #include <layerscope/impl/artifact_files_inl.hpp>
+#include <layerscope/impl/json_reader_inl.hpp>
 #include <layerscope/impl/run_layout_inl.hpp>
 #include <layerscope/sinks/sink.hpp>
-
-#include <nlohmann/json.hpp>
 
 #include <sys/stat.h>
 
@@ -106,21 +105,22 @@ inline bool is_run_component(std::string_view text) noexcept {
   throw Error(ErrorCode::format, problem);
 }
 
-inline const nlohmann::json& require_member(const nlohmann::json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found == object.end()) throw_bad_manifest("\"" + std::string(key) + "\" is missing");
+inline const JsonValue& require_member(const JsonValue& object, const char* key) {
+  const JsonValue* const found = object.find(key);
+  if (found == nullptr) throw_bad_manifest("\"" + std::string(key) + "\" is missing");
   return *found;
 }
 
-inline std::string require_string(const nlohmann::json& value, const char* what) {
-  if (!value.is_string()) throw_bad_manifest(std::string(what) + " is no string");
-  return value.get<std::string>();
+inline std::string require_string(const JsonValue& value, const char* what) {
+  const auto* const string = value.get_if<std::string>();
+  if (string == nullptr) throw_bad_manifest(std::string(what) + " is no string");
+  return *string;
 }
 
 /// A name that write_name() wrote.
-inline std::string read_name(const nlohmann::json& object, const std::string& key) {
-  const auto hex = object.find(key + "_hex");
-  if (hex == object.end()) return require_string(require_member(object, key.c_str()), key.c_str());
+inline std::string read_name(const JsonValue& object, const std::string& key) {
+  const JsonValue* const hex = object.find(key + "_hex");
+  if (hex == nullptr) return require_string(require_member(object, key.c_str()), key.c_str());
   const std::string digits = require_string(*hex, "a name in hexadecimal");
   std::string bytes;
   for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
@@ -132,11 +132,11 @@ inline std::string read_name(const nlohmann::json& object, const std::string& ke
   return bytes;
 }
 
-inline double read_bound(const nlohmann::json& value) {
-  if (value.is_number()) return value.get<double>();
-  if (value == "Infinity") return std::numeric_limits<double>::infinity();
-  if (value == "-Infinity") return -std::numeric_limits<double>::infinity();
-  if (value == "NaN") return std::numeric_limits<double>::quiet_NaN();
+inline double read_bound(const JsonValue& value) {
+  if (const std::optional<double> number = value.number()) return *number;
+  if (value.is("Infinity")) return std::numeric_limits<double>::infinity();
+  if (value.is("-Infinity")) return -std::numeric_limits<double>::infinity();
+  if (value.is("NaN")) return std::numeric_limits<double>::quiet_NaN();
   throw_bad_manifest("a range is no number");
 }
 
@@ -150,19 +150,17 @@ struct ReadEntry {
 };
 
 /// Throws Error(format) unless every file is one that this artifact may have.
-inline ReadEntry read_entry(const nlohmann::json& object, std::string_view folder = {}) {
+inline ReadEntry read_entry(const JsonValue& object, std::string_view folder = {}) {
   ReadEntry read;
-  if (!object.is_object()) throw_bad_manifest("an artifact is no object");
+  if (object.get_if<JsonValue::Object>() == nullptr) throw_bad_manifest("an artifact is no object");
   read.key = {read_name(object, "name"), read_name(object, "kind")};
-  const nlohmann::json& step = require_member(object, "step");
-  if (!step.is_number_integer() || (step.is_number_unsigned() && step.get<std::uint64_t>() > INT64_MAX)) {
-    throw_bad_manifest("a step is no integer of 64 bits");
-  }
-  read.step = step.get<std::int64_t>();
-  const nlohmann::json& files = require_member(object, "files");
-  if (!files.is_array() || files.empty()) throw_bad_manifest("an artifact has no files");
+  const std::optional<std::int64_t> step = require_member(object, "step").integer();
+  if (!step) throw_bad_manifest("a step is no integer of 64 bits");
+  read.step = *step;
+  const auto* const files = require_member(object, "files").get_if<JsonValue::Array>();
+  if (files == nullptr || files->empty()) throw_bad_manifest("an artifact has no files");
   const std::string after_kind = "-" + step_text(read.step) + ".";
-  for (const nlohmann::json& file : files) {
+  for (const JsonValue& file : *files) {
     std::string path = require_string(file, "a file");
     if (!folder.empty()) path.insert(0, std::string(folder) + "/");
     const std::size_t slash = path.find('/');
@@ -180,35 +178,23 @@ inline ReadEntry read_entry(const nlohmann::json& object, std::string_view folde
     }
     read.entry.files.push_back(std::move(path));
   }
-  const auto range = object.find("range");
-  if (range != object.end() && range->is_object()) {
+  const JsonValue* const range = object.find("range");
+  if (range != nullptr && range->get_if<JsonValue::Object>() != nullptr) {
     read.entry.range = Range{read_bound(require_member(*range, "min")), read_bound(require_member(*range, "max"))};
   }
-  const auto error = object.find("picture_error");
-  if (error != object.end() && error->is_string()) read.entry.picture_error = error->get<std::string>();
+  const JsonValue* const error = object.find("picture_error");
+  const auto* const reason = error == nullptr ? nullptr : error->get_if<std::string>();
+  if (reason != nullptr) read.entry.picture_error = *reason;
   return read;
 }
 
-/// Parses `text` without ever holding a nested value longer than `filter` needs it. Throws Error(format).
-template <class Filter>
-nlohmann::json parse_filtered(const std::string& text, Filter filter) {
-  try {
-    return nlohmann::json::parse(text, [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& value) {
-      if (depth > 64) throw_bad_manifest("nested deeper than 64 levels");
-      return filter(depth, event, value);
-    });
-  } catch (const nlohmann::json::exception& error) {
-    throw_bad_manifest(error.what());
-  }
-}
-
 /// Throws Error(unsupported) for JSON that something else wrote, or another version of layerscope.
-inline void require_format(const nlohmann::json& root, std::string_view format, int version) {
-  const auto is = [&root](const char* key, const auto& expected) {
-    const auto found = root.is_object() ? root.find(key) : root.end();
-    return found != root.end() && *found == expected;
-  };
-  if (is("format", std::string(format)) && is("version", version)) return;
+inline void require_format(const JsonValue& root, std::string_view format, int version) {
+  const JsonValue* const its_format = root.find("format");
+  const JsonValue* const its_version = root.find("version");
+  if (its_format != nullptr && its_format->is(format) && its_version != nullptr && its_version->integer() == version) {
+    return;
+  }
   throw Error(ErrorCode::unsupported, "expected the format " + std::string(format) + " of version " + to_text(version));
 }
 
@@ -216,10 +202,10 @@ inline void require_format(const nlohmann::json& root, std::string_view format, 
 /// Error(unsupported) for another format or version.
 template <class Take>
 std::vector<std::string> read_manifest(const std::string& text, Take take) {
-  using Event = nlohmann::json::parse_event_t;
   std::optional<Error> bad_entry;  // told only once it is known whose file this is
-  const nlohmann::json root = parse_filtered(text, [&](int depth, Event event, nlohmann::json& value) {
-    if (depth != 2 || event != Event::object_end) return true;
+  const auto every = [](int, const std::string&) { return true; };
+  const auto hand_over = [&](int depth, const JsonValue& value) {
+    if (depth != 2 || value.get_if<JsonValue::Object>() == nullptr) return true;
     if (bad_entry) return false;
     try {
       take(read_entry(value));
@@ -227,24 +213,26 @@ std::vector<std::string> read_manifest(const std::string& text, Take take) {
       bad_entry = error;
     }
     return false;
-  });
+  };
+  const JsonValue root = parse_json(text, every, hand_over);
   require_format(root, run_format, run_version);
   if (bad_entry) throw Error(*bad_entry);
   std::vector<std::string> warnings;
-  const auto found = root.find("warnings");
-  if (found == root.end() || !found->is_array()) return warnings;
-  for (const nlohmann::json& warning : *found) {
-    if (warning.is_string() && warnings.size() < max_messages) warnings.push_back(warning.get<std::string>());
+  const JsonValue* const found = root.find("warnings");
+  const auto* const texts = found == nullptr ? nullptr : found->get_if<JsonValue::Array>();
+  if (texts == nullptr) return warnings;
+  for (const JsonValue& warning : *texts) {
+    const auto* const words = warning.get_if<std::string>();
+    if (words != nullptr && warnings.size() < max_messages) warnings.push_back(*words);
   }
   return warnings;
 }
 
 /// What the JSON file of one artifact in `folder` says about it, its numbers left unread. Throws Error(format).
 inline ReadEntry read_artifact_entry(const std::string& text, std::string_view folder) {
-  using Event = nlohmann::json::parse_event_t;
-  const nlohmann::json root = parse_filtered(text, [](int depth, Event event, nlohmann::json& value) {
-    return depth != 1 || event != Event::key || value != "parts";
-  });
+  const auto but_parts = [](int depth, const std::string& key) { return depth != 1 || key != "parts"; };
+  const auto every = [](int, const JsonValue&) { return true; };
+  const JsonValue root = parse_json(text, but_parts, every);
   require_format(root, artifact_format, artifact_version);
   return read_entry(root, folder);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <layerscope/core/format.hpp>
+#include <layerscope/impl/json_reader_inl.hpp>
 #include <layerscope/readers/detail/byte_source.hpp>
 #include <layerscope/readers/safetensors.hpp>
 
@@ -10,40 +11,12 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <iterator>
 #include <numeric>
 #include <optional>
 
 namespace layerscope::inline LAYERSCOPE_ABI {
 
 namespace detail {
-
-/// Walks the header's text and remembers how far the parser has come, for the offsets in errors.
-class HeaderIterator {
- public:
-  using iterator_category = std::input_iterator_tag;
-  using value_type = char;
-  using difference_type = std::ptrdiff_t;
-  using pointer = const char*;
-  using reference = const char&;
-
-  HeaderIterator(const char* at, const char** farthest) : at_(at), farthest_(farthest) {}
-  reference operator*() const { return *at_; }
-  HeaderIterator& operator++() {
-    *farthest_ = ++at_;
-    return *this;
-  }
-  HeaderIterator operator++(int) {
-    const HeaderIterator before = *this;
-    ++*this;
-    return before;
-  }
-  friend bool operator==(const HeaderIterator& a, const HeaderIterator& b) { return a.at_ == b.at_; }
-
- private:
-  const char* at_;
-  const char** farthest_;
-};
 
 /// Receives the header's JSON event by event and accepts only the one shape that the format allows. Nothing nests
 /// deeper than that shape, so neither a tree nor recursion is ever built.
@@ -177,9 +150,7 @@ class SafetensorsHandler {
     return true;
   }
 
-  bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception& error) {
-    fail(ErrorCode::format, std::string("the header is not JSON: ") + error.what());
-  }
+  [[noreturn]] void refuse(const std::string& reason) const { fail(ErrorCode::format, "the header is " + reason); }
 
   std::vector<SafetensorsEntry> entries;  ///< offsets count from the end of the header
   std::vector<std::pair<std::string, std::string>> metadata;
@@ -253,12 +224,8 @@ struct Safetensors::File {
     std::string text(length, '\0');
     source.read(8, std::as_writable_bytes(std::span(text.data(), text.size())), "the header");
     if (text.empty() || text.front() != '{') source.fail(ErrorCode::format, 8, "the header does not begin with '{'");
-    detail::SafetensorsHandler handler(source, text.data());
-    const detail::HeaderIterator first(text.data(), handler.farthest());
-    const detail::HeaderIterator last(text.data() + text.size(), handler.farthest());
-    if (!nlohmann::json::sax_parse(first, last, &handler)) {
-      source.fail(ErrorCode::format, handler.offset(), "the header is not JSON");
-    }
+    detail::CappedJsonHandler<detail::SafetensorsHandler> handler(source, text.data());
+    detail::parse_json_events(text, handler, handler.farthest());
     entries = std::move(handler.entries);
     metadata = std::move(handler.metadata);
     std::sort(metadata.begin(), metadata.end());
