@@ -14,56 +14,18 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
-#include <new>
 #include <vector>
 
+#include "allocation_faults.hpp"
+
 namespace ls = layerscope;
+using layerscope_test::fail_after;
 
 namespace {
 
-thread_local long fail_after = -1;  // allocations of this thread until one fails; negative: none does
 std::atomic<bool> no_threads{false};
 
-bool fails_now() {
-  return fail_after >= 0 && fail_after-- == 0;
-}
-
-void* allocate(std::size_t bytes, std::size_t alignment) {
-  if (fails_now()) return nullptr;
-  bytes = bytes == 0 ? 1 : bytes;
-  return alignment <= alignof(std::max_align_t)
-             ? std::malloc(bytes)
-             : std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-}
-
-void* allocate_or_throw(std::size_t bytes, std::size_t alignment) {
-  if (void* const memory = allocate(bytes, alignment)) return memory;
-  throw std::bad_alloc();
-}
-
 }  // namespace
-
-[[gnu::noinline]] void* operator new(std::size_t bytes) {
-  return allocate_or_throw(bytes, 1);
-}
-[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) {
-  return allocate_or_throw(bytes, static_cast<std::size_t>(alignment));
-}
-[[gnu::noinline]] void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
-  return allocate(bytes, 1);
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
-  std::free(memory);
-}
 
 extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*body)(void*), void* data) {
   if (no_threads) return EAGAIN;

@@ -17,6 +17,7 @@ struct FileFaults {
   int code = EIO;
   std::string only;  ///< the one operation that fails and is counted; empty: all
   int calls = 0;
+  std::string failed;           ///< the first operation that failed
   std::uint64_t manifests = 0;  ///< renames onto a manifest
   std::uint64_t bytes_written = 0;
 
@@ -59,8 +60,10 @@ struct FileFaults {
     if (self.spare_unlink && operation == "unlink") return false;
     ++self.calls;
     const bool now = self.fail_at > 0 && (self.calls == self.fail_at || (self.sticky && self.calls > self.fail_at));
-    if (now) errno = self.code;
-    return now;
+    if (!now) return false;
+    if (self.failed.empty()) self.failed = operation;
+    errno = self.code;
+    return true;
   }
 };
 

@@ -78,8 +78,16 @@ class ArtifactFiles {
     if (options_.json == Output::write) write_json();
   }
 
-  /// What was written, as file names in the folder, even when write() threw.
+  /// A file that may be there, whole, even though writing it or the artifact failed.
+  struct Begun {
+    std::string name;
+    std::string path;
+  };
+
+  /// What was written, as file names in the folder.
   const std::vector<std::string>& names() const noexcept { return names_; }
+  /// What was begun, even when write() threw; the failed fsync of a directory leaves a file in place.
+  const std::vector<Begun>& begun() const noexcept { return begun_; }
   std::int64_t bytes() const noexcept { return bytes_; }
   /// Why a picture could not be made or written.
   const std::optional<Error>& picture_error() const noexcept { return picture_error_; }
@@ -89,8 +97,9 @@ class ArtifactFiles {
   std::string write_file(const std::string& extension, std::int64_t size, Write write) {
     std::string name = stem_ + extension;
     make_room_(bytes_ + size);
-    names_.push_back(name);  // first: a failed fsync of the directory leaves the file in place
-    write(joined(folder_, name));
+    names_.push_back(name);
+    begun_.push_back({name, joined(folder_, name)});
+    write(begun_.back().path);
     bytes_ += size;
     return name;
   }
@@ -312,6 +321,7 @@ class ArtifactFiles {
   std::string part_suffix_;
   int arrays_of_part_ = 0;
   std::vector<std::string> names_;
+  std::vector<Begun> begun_;
   std::int64_t bytes_ = 0;
 };
 

@@ -7,19 +7,22 @@
 #include <layerscope/impl/artifact_files_inl.hpp>
 #include <layerscope/impl/exception_text_inl.hpp>
 #include <layerscope/impl/manifest_inl.hpp>
+#include <layerscope/impl/open_directory.hpp>
 #include <layerscope/impl/run_layout_inl.hpp>
 #include <layerscope/sinks/directory.hpp>
 
-#include <dirent.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -30,10 +33,9 @@ namespace detail {
 /// The entries of a directory, sorted; none when it cannot be read.
 inline std::vector<std::string> list_directory(const std::string& path) {
   std::vector<std::string> names;
-  DIR* const stream = opendir(path.c_str());
+  const OpenDirectory stream(opendir(path.c_str()));
   if (stream == nullptr) return names;
-  while (const dirent* const entry = readdir(stream)) names.emplace_back(entry->d_name);
-  closedir(stream);
+  while (const dirent* const entry = readdir(stream.get())) names.emplace_back(entry->d_name);
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -58,8 +60,10 @@ struct DirectorySink::Run {
     try {
       write_files(artifact);
     } catch (...) {
-      note_failure(artifact.kind + " of " + artifact.name + " at step " + to_text(artifact.step) + ": " +
-                   detail::current_error().what());
+      note_failure([&] {
+        return artifact.kind + " of " + artifact.name + " at step " + to_text(artifact.step) + ": " +
+               detail::current_error().what();
+      });
       throw;
     }
   }
@@ -71,6 +75,14 @@ struct DirectorySink::Run {
     remove_doomed();
     manifest_time = Clock::now();
     manifest_cost = manifest_time - start;
+  }
+
+  void flush() {
+    if (changes > 0) {
+      write_manifest();
+    } else {
+      remove_doomed();  // what an earlier failure left
+    }
   }
 
   const std::string directory;
@@ -219,18 +231,19 @@ struct DirectorySink::Run {
     const detail::ArtifactPlace place(owners, artifact.name, artifact.kind, artifact.step);
     const std::string folder = create_directories(directory, place.folder, &operations);
     const detail::SeriesKey key{artifact.name, artifact.kind};
-    const std::vector<std::string> held = release_doomed(place.folder + "/" + place.stem + ".");
+    std::set<std::string> held = release_doomed(place.folder + "/" + place.stem + ".");
     const auto room = [&](std::int64_t size) { make_room(size, key, artifact.step); };
     detail::ArtifactFiles files(artifact, place, folder, options, room);
     try {
       files.write();
+      doomed.merge(held);
+      if (!files.names().empty()) commit(files, place, key, artifact);
     } catch (...) {
       undo(files, place, key, artifact.step);
-      doomed.insert(held.begin(), held.end());
+      doomed.merge(held);
       throw;
     }
-    doomed.insert(held.begin(), held.end());
-    if (!files.names().empty()) commit(files, place, key, artifact);
+    if (!files.names().empty()) tidy(key, artifact);
     if (files.picture_error()) {
       const char* rest = options.json == Output::write ? "; its numbers were written" : "";
       throw Error(files.picture_error()->code(), std::string("picture: ") + files.picture_error()->what() + rest);
@@ -238,50 +251,75 @@ struct DirectorySink::Run {
   }
 
   /// Takes files off the list of those to remove while their names are being written again: the manifest, and with it
-  /// the removal, may come in between.
-  std::vector<std::string> release_doomed(const std::string& prefix) {
-    const auto first = doomed.lower_bound(prefix);
-    auto last = first;
-    while (last != doomed.end() && last->starts_with(prefix)) ++last;
-    std::vector<std::string> released(first, last);
-    doomed.erase(first, last);
+  /// the removal, may come in between. merge() puts them back; neither takes memory.
+  std::set<std::string> release_doomed(const std::string& prefix) {
+    std::set<std::string> released;
+    for (auto file = doomed.lower_bound(prefix); file != doomed.end() && file->starts_with(prefix);) {
+      released.insert(doomed.extract(file++));
+    }
     return released;
   }
 
   /// Removes the files that a failed write leaves behind, apart from those of the artifact that it was to replace.
+  /// Takes no memory, as there may be none.
   void undo(const detail::ArtifactFiles& files, const detail::ArtifactPlace& place, const detail::SeriesKey& key,
-            std::int64_t step) {
+            std::int64_t step) noexcept {
     const detail::RunEntry* old = find(key, step);
-    for (const std::string& name : files.names()) {
-      const std::string relative = place.folder + "/" + name;
+    for (const detail::ArtifactFiles::Begun& file : files.begun()) {
+      const std::string_view path = file.path;
+      const std::string_view relative = path.substr(path.size() - file.name.size() - 1 - place.folder.size());
       if (old != nullptr && std::find(old->files.begin(), old->files.end(), relative) != old->files.end()) continue;
-      operations.unlink(operations.context, detail::joined(directory, relative).c_str());
+      operations.unlink(operations.context, file.path.c_str());
     }
   }
 
+  /// Lists an artifact whose files are written. Everything that may fail comes before the first change.
   void commit(const detail::ArtifactFiles& files, const detail::ArtifactPlace& place, const detail::SeriesKey& key,
               const Artifact& artifact) {
-    auto& steps = manifest.entries[key];
-    const auto old = steps.find(artifact.step);
-    if (old != steps.end()) doom(steps, old);
-    detail::RunEntry entry;
+    std::map<std::int64_t, detail::RunEntry> added;
+    detail::RunEntry& entry = added[artifact.step];
     for (const std::string& name : files.names()) entry.files.push_back(place.folder + "/" + name);
-    for (const std::string& file : entry.files) doomed.erase(file);
     entry.bytes = files.bytes();
     entry.range = artifact.range;
     if (files.picture_error()) entry.picture_error = files.picture_error()->what();
-    add_bytes(entry.bytes);
-    const auto added = steps.emplace(artifact.step, std::move(entry)).first;
-    ++artifacts;
-    if (artifact.retention == Retention::latest) {
-      for (auto step = steps.begin(); step != steps.end();) step = step == added ? std::next(step) : doom(steps, step);
-    } else if (options.keep_every && added != steps.begin()) {
-      const auto previous = std::prev(added);
-      if (previous->first % *options.keep_every != 0) doom(steps, previous);
+    std::set<std::string> leftover;  // a picture may be in place though it failed
+    for (const detail::ArtifactFiles::Begun& file : files.begun()) leftover.insert(place.folder + "/" + file.name);
+    auto& steps = manifest.entries[key];
+    const auto old = steps.find(artifact.step);
+    if (old != steps.end()) leftover.insert(old->second.files.begin(), old->second.files.end());
+
+    if (old != steps.end()) {
+      add_bytes(-old->second.bytes);
+      --artifacts;
+      steps.erase(old);
     }
+    doomed.merge(leftover);
+    for (const std::string& file : entry.files) doomed.erase(file);
+    add_bytes(entry.bytes);
+    steps.merge(added);
+    ++artifacts;
     ++changes;
-    make_room(0, key, artifact.step);  // what was the newest of its name may go by now
-    keep_manifest_fresh();
+  }
+
+  /// What follows a written artifact: older ones leave, and the manifest is kept fresh. It is written all the same when
+  /// this fails.
+  void tidy(const detail::SeriesKey& key, const Artifact& artifact) noexcept {
+    try {
+      auto& steps = manifest.entries.find(key)->second;
+      const auto added = steps.find(artifact.step);
+      if (artifact.retention == Retention::latest) {
+        for (auto step = steps.begin(); step != steps.end();) {
+          step = step == added ? std::next(step) : doom(steps, step);
+        }
+      } else if (options.keep_every && added != steps.begin()) {
+        const auto previous = std::prev(added);
+        if (previous->first % *options.keep_every != 0) doom(steps, previous);
+      }
+      make_room(0, key, artifact.step);  // what was the newest of its name may go by now
+      keep_manifest_fresh();
+    } catch (...) {
+      note_failure([] { return std::string(detail::current_error().what()); });
+    }
   }
 
   /// Writes the manifest when enough has changed: a part of the whole in number, or some time ago, so that its cost
@@ -298,7 +336,7 @@ struct DirectorySink::Run {
     try {
       write_manifest();
     } catch (...) {
-      note_failure(detail::current_error().what());
+      note_failure([] { return std::string(detail::current_error().what()); });
       manifest_time = Clock::now();
     }
   }
@@ -332,21 +370,32 @@ struct DirectorySink::Run {
   /// Takes one artifact off the manifest; its files go once that is written.
   std::map<std::int64_t, detail::RunEntry>::iterator doom(std::map<std::int64_t, detail::RunEntry>& steps,
                                                           std::map<std::int64_t, detail::RunEntry>::iterator step) {
+    std::set<std::string> files(step->second.files.begin(), step->second.files.end());  // before anything changes
+    doomed.merge(files);
     add_bytes(-step->second.bytes);
-    doomed.insert(step->second.files.begin(), step->second.files.end());
     ++changes;
     --artifacts;
     return steps.erase(step);
   }
 
-  void remove_doomed() {
+  void remove_doomed() noexcept {
     for (auto file = doomed.begin(); file != doomed.end();) {
-      const std::string folder = detail::joined(directory, file->substr(0, file->find('/')));
-      const bool gone = !detail::is_real_directory(folder) ||
-                        operations.unlink(operations.context, detail::joined(directory, *file).c_str()) == 0 ||
-                        errno == ENOENT;
-      file = gone ? doomed.erase(file) : std::next(file);
+      file = remove_file(*file) ? doomed.erase(file) : std::next(file);
     }
+  }
+
+  /// Whether `file`, relative to the run, is gone. Takes no memory, as there may be none.
+  bool remove_file(std::string_view file) const noexcept {
+    std::array<char, 4096> path;  // PATH_MAX: no longer one was ever opened
+    if (directory.size() + 1 + file.size() >= path.size()) return true;
+    char* end = std::copy(directory.begin(), directory.end(), path.data());
+    if (directory.back() != '/') *end++ = '/';
+    char* const slash = std::copy_n(file.begin(), file.find('/'), end);
+    *slash = '\0';
+    struct stat found;
+    if (lstat(path.data(), &found) != 0 || !S_ISDIR(found.st_mode)) return true;  // a planted link is not followed
+    *std::copy(file.begin(), file.end(), end) = '\0';
+    return operations.unlink(operations.context, path.data()) == 0 || errno == ENOENT;
   }
 
   // ---- bookkeeping ----
@@ -378,10 +427,15 @@ struct DirectorySink::Run {
     ++changes;
   }
 
-  void note_failure(std::string message) {
-    keep(manifest.failures, std::move(message));
+  /// Counts a failure, and keeps what `message()` says of it where there is memory to.
+  template <class Message>
+  void note_failure(Message message) noexcept {
     ++manifest.failed;
     ++changes;
+    try {
+      keep(manifest.failures, message());
+    } catch (...) {  // the count tells
+    }
   }
 
   detail::ComponentOwners owners;
@@ -412,7 +466,7 @@ LAYERSCOPE_INLINE void DirectorySink::do_write(const Artifact& artifact) {
 }
 
 LAYERSCOPE_INLINE void DirectorySink::do_flush() {
-  if (run_->changes > 0) run_->write_manifest();
+  run_->flush();
 }
 
 LAYERSCOPE_INLINE void DirectorySink::do_report(const RunCounts& counts) {

@@ -5,8 +5,8 @@
 #include <layerscope/core/error.hpp>
 #include <layerscope/core/format.hpp>
 #include <layerscope/core/io.hpp>
+#include <layerscope/impl/open_directory.hpp>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -227,11 +227,11 @@ LAYERSCOPE_INLINE void publish_file(const std::string& path, std::string_view te
 
 LAYERSCOPE_INLINE int sweep_orphans(const std::string& directory, const FileOperations* operations) {
   if (operations == nullptr) operations = &posix_file_operations();
-  DIR* const stream = opendir(directory.empty() ? "." : directory.c_str());
+  const detail::OpenDirectory stream(opendir(directory.empty() ? "." : directory.c_str()));
   if (stream == nullptr) return 0;
   const std::string realm = detail::pid_realm();
   int removed = 0;
-  while (const dirent* const entry = readdir(stream)) {
+  while (const dirent* const entry = readdir(stream.get())) {
     const std::int64_t owner = detail::owner_of_temporary(entry->d_name, realm);
     if (owner < 0) continue;
     bool orphan = false;
@@ -240,14 +240,13 @@ LAYERSCOPE_INLINE int sweep_orphans(const std::string& directory, const FileOper
     } else {
       struct stat found;
       constexpr std::time_t day = 24 * 60 * 60;
-      orphan = fstatat(dirfd(stream), entry->d_name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+      orphan = fstatat(dirfd(stream.get()), entry->d_name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
                found.st_mtime < std::time(nullptr) - day;
     }
     if (!orphan) continue;
     const std::string path = (directory.empty() ? std::string(".") : directory) + "/" + entry->d_name;
     if (operations->unlink(operations->context, path.c_str()) == 0) ++removed;
   }
-  closedir(stream);
   return removed;
 }
 

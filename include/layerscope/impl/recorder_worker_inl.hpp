@@ -35,12 +35,13 @@ LAYERSCOPE_INLINE bool Recorder::Core::execute(detail::QueuedJob& queued, Lane::
   const std::int64_t step = queued.job.step;
   std::vector<Artifact> artifacts;
   bool good = attempt(kind, name, step, [&] {
-    artifacts = queued.job.run({queued.tensors, kept.state, options.threads, stop.get_token()});
-    for (Artifact& artifact : artifacts) {
+    std::vector<Artifact> made = queued.job.run({queued.tensors, kept.state, options.threads, stop.get_token()});
+    for (Artifact& artifact : made) {
       if (artifact.kind.empty()) artifact.kind = kind;
       if (artifact.name.empty()) artifact.name = name;
       artifact.step = step;
     }
+    artifacts = std::move(made);  // all of them, and none without its name
   });
   std::shared_ptr<const std::vector<std::shared_ptr<Sink>>> receivers;
   {

@@ -4,9 +4,11 @@
 
 #include <layerscope/config.hpp>
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <string_view>
 
 #if __has_include(<pthread.h>) && __has_include(<signal.h>)
 #include <pthread.h>
@@ -68,25 +70,28 @@ inline std::int64_t process_id() noexcept {
 #endif
 }
 
-/// One line to stderr, with write(2): no streams, no locks, no allocation that matters. Control characters become '?'.
-inline void say(std::string line) noexcept {
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-  }
+/// One line to stderr, with write(2): no streams, no locks, no memory, as its want may be what there is to say. Control
+/// characters become '?'.
+inline void say(std::string_view line) noexcept {
 #if __has_include(<unistd.h>)
-  try {
-    line += '\n';
-  } catch (...) {
-    // Then without the end of the line.
+  for (bool ended = false; !ended;) {
+    std::array<char, 2048> piece;
+    std::size_t size = (std::min)(line.size(), piece.size() - 1);
+    for (std::size_t i = 0; i < size; ++i) {
+      const char c = line[i];
+      piece[i] = static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
+    }
+    line.remove_prefix(size);
+    ended = line.empty();
+    if (ended) piece[size++] = '\n';
+    for (std::size_t done = 0; done < size;) {
+      const ssize_t written = ::write(STDERR_FILENO, piece.data() + done, size - done);
+      if (written <= 0) return;
+      done += static_cast<std::size_t>(written);
+    }
   }
-  const char* rest = line.data();
-  std::size_t left = line.size();
-  while (left > 0) {
-    const ssize_t written = ::write(STDERR_FILENO, rest, left);
-    if (written <= 0) return;
-    rest += written;
-    left -= static_cast<std::size_t>(written);
-  }
+#else
+  static_cast<void>(line);
 #endif
 }
 
