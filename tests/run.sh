@@ -163,10 +163,10 @@ if [ -n "$clang" ]; then
     "${for_clang[@]}" "-DCMAKE_CXX_FLAGS=-O1 -g1 -fsanitize=thread" "${alone[@]}" -DLAYERSCOPE_BUILD_BENCHMARKS=OFF \
     "-DLAYERSCOPE_TEST_FILTER=parallel|recorder|queue|probe|snapshot/|sinks/"
 
-  stage fuzz "$(basename "$clang"), the readers under libFuzzer with address and undefined-behaviour sanitizers" \
+  stage fuzz "$(basename "$clang"), readers and views under libFuzzer with address and undefined-behaviour sanitizers" \
     "${for_clang[@]}" "-DCMAKE_CXX_FLAGS=-O1 -g1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all" \
     "${alone[@]}" -DLAYERSCOPE_BUILD_BENCHMARKS=OFF -DLAYERSCOPE_TEST_FILTER=none \
-    -DLAYERSCOPE_FUZZ_SECONDS="${LAYERSCOPE_FUZZ_SECONDS:-60}"
+    -DLAYERSCOPE_FUZZ_SECONDS="${LAYERSCOPE_FUZZ_SECONDS:-30}"
 else
   echo "no clang here: the stages clang, tsan and fuzz are left out"
 fi
