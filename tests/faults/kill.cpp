@@ -2,6 +2,7 @@
 // clean up after its predecessors. A writer in place is the control, which must be caught with torn files.
 //
 //   kill [rounds for each sink, 300]
+#include <layerscope/core/error.hpp>
 #include <layerscope/core/png.hpp>
 #include <layerscope/core/random.hpp>
 #include <layerscope/readers/event_file.hpp>

@@ -155,10 +155,10 @@ class Page(unittest.TestCase):
         for run in RUNS:
             shown = run_expected(OUTPUT / run)
             for (plugin, tag), steps in shown.items():
-                if plugin == "images" and not tag.startswith("o"):  # overviews; the page shows twelve at once
+                if plugin == "images" and not tag.startswith("o"):  # overviews, as the page shows twelve of a group at once
                     height, width = steps[max(steps)][0].shape[:2]
                     images.append(f"{width}x{height}")
-            histograms += sum(plugin == "histograms" for plugin, _ in shown)
+            histograms += sum(plugin == "histograms" and not tag.startswith("g") for plugin, tag in shown)  # gradients
             for name, epochs in embeddings_of(OUTPUT / run).items():
                 query = {"run": f"{run}/embeddings/{name.replace('/', '-')}", "name": name}
                 points, classes, ids = list(epochs.values())[-1]

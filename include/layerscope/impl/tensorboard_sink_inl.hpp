@@ -129,6 +129,7 @@ struct TensorBoardSink::State {
     }
 
     void all() {
+      if (artifact.kind == "histogram_timeline") return;  // TensorBoard draws its own of the histograms
       if (artifact.kind == "scalar") {
         for (const Part& part : artifact.parts) {
           if (const auto* const line = std::get_if<Series>(&part.value)) series(*line);

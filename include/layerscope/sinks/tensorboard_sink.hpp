@@ -22,6 +22,7 @@ namespace layerscope::inline LAYERSCOPE_ABI {
 ///   a Table part                     text, as a Markdown table of at most 200 rows
 ///   a Graph part                     the graph of the run
 ///   none of these but attributes     numbers as scalars "<kind>/<name>/<attribute>" (Snapshot::statistics)
+///   a histogram_timeline             nothing, as the histograms become one on TensorBoard's page
 ///   a Points part                    beside its picture, an epoch of the embedding "<name>" of the PROJECTOR page
 /// Each embedding is a run of its own, <directory>/embeddings/<name>, as TensorBoard looks for embeddings only when a
 /// run appears; see ProjectorSink for what its files hold. Names get "-" where they have other than letters, digits and
