@@ -4,12 +4,12 @@
 
 #include <cstdint>
 #include <cstdlib>
-#include <optional>
+#include <memory>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  std::optional<layerscope::Safetensors> file;
+  std::unique_ptr<const layerscope::Safetensors> file;
   try {
-    file.emplace(std::as_bytes(std::span(data, size)));
+    file = std::make_unique<const layerscope::Safetensors>(std::as_bytes(std::span(data, size)));
   } catch (const layerscope::Error&) {  // the one exception that damaged files may cause
     return 0;
   }
