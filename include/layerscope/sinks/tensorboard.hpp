@@ -66,13 +66,11 @@ struct TensorBoardOptions {
 /// One hyperparameter: {"lr", 1e-3}, {"optimizer", "adam"}, {"nesterov", true}.
 struct HParam {
   template <class Number>
-  requires std::is_arithmetic_v<Number> HParam(std::string_view its_name, Number its_value) : name(its_name) {
-    if constexpr (std::same_as<Number, bool>) {
-      value = its_value;
-    } else {
-      value = static_cast<double>(its_value);
-    }
-  }
+  using Stored = std::conditional_t<std::same_as<Number, bool>, bool, double>;
+
+  template <class Number>
+  requires std::is_arithmetic_v<Number> HParam(std::string_view its_name, Number its_value)
+      : name(its_name), value(std::in_place_type<Stored<Number>>, static_cast<Stored<Number>>(its_value)) {}
   HParam(std::string_view its_name, std::string_view its_value) : name(its_name), value(std::string(its_value)) {}
   HParam(std::string_view its_name, const char* its_value) : HParam(its_name, std::string_view(its_value)) {}
 
