@@ -14,6 +14,7 @@
 
 #include <unsupported/Eigen/CXX11/Tensor>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <type_traits>
@@ -93,10 +94,12 @@ struct adapter<X> {
     constexpr int rank = static_cast<int>(Eigen::internal::traits<E>::NumDimensions);
     static_assert(rank <= max_rank, "layerscope: an Eigen tensor of more than 8 dimensions has no view");
     Shape shape, strides;
-    for (int axis = 0; axis < rank; ++axis) {
-      shape.push_back(std::int64_t{x.dimension(static_cast<std::size_t>(axis))});
-      strides.push_back(1);
+    // Constants, as dimension() takes a signed number in some of Eigen's classes and an unsigned one in others.
+    [&]<std::size_t... axis>(std::index_sequence<axis...>) {
+      (shape.push_back(std::int64_t{x.dimension(axis)}), ...);
     }
+    (std::make_index_sequence<static_cast<std::size_t>(rank)>());
+    for (int axis = 0; axis < rank; ++axis) strides.push_back(1);
     if constexpr (static_cast<int>(Eigen::internal::traits<E>::Layout) == static_cast<int>(Eigen::ColMajor)) {
       for (int axis = 1; axis < rank; ++axis) strides[axis] = strides[axis - 1] * shape[axis - 1];
     } else {
