@@ -312,7 +312,7 @@ inline void draw_key(Image& image, const OverviewPlan& plan, const std::vector<P
       if (!cell) continue;
       nan = nan || is_nan(*cell);
       infinite = infinite || (!is_nan(*cell) && !is_finite(*cell));
-      zero = zero || (*cell == 0 && scales[panel].marks_zero());
+      zero = zero || (is_finite(*cell) && *cell == 0 && scales[panel].marks_zero());  // NaN is 0 to -ffast-math
     }
   }
   std::int64_t x = look::margin;
