@@ -1,4 +1,5 @@
-// Fork-join over fixed blocks: the only way layerscope computes on several threads.
+// Fork-join over fixed blocks: the way layerscope computes on several threads (impl/thread_team_inl.hpp does the same
+// again and again).
 //
 // Work is cut into blocks whose size does not depend on the number of threads, and partial results are combined in
 // block order by the caller. Hence the same bits for any number of threads. No OpenMP: its runtime would differ by the
