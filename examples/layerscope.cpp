@@ -2,7 +2,7 @@
 //
 //   layerscope heatmap IN [--layout NCHW] --out X.png
 //   layerscope stats IN
-//   layerscope embed IN [--labels L] --out Y.npy --png P.png --report R.json
+//   layerscope embed IN --method pca [--labels L] --out Y.npy --png P.png --report R.json
 //   layerscope export --format projector|tensorboard IN ... --out DIR
 //   layerscope knn IN -k 15 --out I.npy --report R.json
 //   layerscope quality HIGH LOW [--labels L]
@@ -60,12 +60,14 @@ int run(int argc, char** argv) {
   embed_command->add_option("IN", embed.in, "Rows to embed; axes after the first are flattened")->required();
   embed_command->add_option("--method", embed.method, "pca")->capture_default_str();
   embed_command->add_option("--dims", embed.dims, "Dimensions of the layout, 2 or 3 with --png")->capture_default_str();
+  embed_command->add_option("--pca", embed.pca, "Reduce the rows to this many principal components first");
+  embed_command->add_option("--metric", embed.metric, "euclidean, cosine, correlation, manhattan");
   embed_command->add_option("--labels", embed.labels, "Integer class of each row, a tensor as IN");
   embed_command->add_option("--threads", embed.threads, "Threads used at most; 0 is every core")->capture_default_str();
   embed_command->add_option("--seed", embed.seed, "Seed of the random numbers")->capture_default_str();
   embed_command->add_option("--out", embed.out, "Write the coordinates, .npy");
   embed_command->add_option("--png", embed.png, "Write a picture of the points");
-  embed_command->add_option("--report", embed.report, "Write seconds, memory and explained variance, JSON");
+  embed_command->add_option("--report", embed.report, "Write seconds, memory, quality and more, JSON");
   embed_command->callback([&embed] { tool::embed(embed); });
 
   tool::ExportArguments exported;

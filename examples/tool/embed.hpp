@@ -1,68 +1,82 @@
-// layerscope embed: the rows of a tensor as points, with a picture and a report of what it cost.
+// layerscope embed: the rows of a tensor as points, with a picture and a report of what it cost and how good it is.
+//
+// A method is one header embed_<method>.hpp with one function, and one line of embed_methods.
 #pragma once
 
+#include <layerscope/algorithms/embedding_quality.hpp>
 #include <layerscope/algorithms/pca.hpp>
 #include <layerscope/algorithms/scatter.hpp>
 #include <layerscope/core/format.hpp>
+#include <layerscope/core/io.hpp>
 #include <layerscope/core/npy.hpp>
 #include <layerscope/core/parallel.hpp>
 #include <layerscope/core/png.hpp>
 #include <layerscope/readers/tensor_file.hpp>
 
-#include <sys/resource.h>
-
+#include <algorithm>
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
-#include "common.hpp"
+#include "embed_layout.hpp"
+#include "embed_pca.hpp"
+#include "quality.hpp"
 
 namespace tool {
 
-struct EmbedArguments {
-  std::string in;
-  std::string method = "pca";
-  int dims = 2;
-  std::string labels;  ///< empty: none
-  int threads = 0;
-  std::uint64_t seed = 0;
-  std::string out;  ///< empty: not written; so for the two below
-  std::string png;
-  std::string report;
+struct EmbedMethod {
+  std::string_view name;
+  EmbedLayout (*lay_out)(const EmbedArguments& arguments, const layerscope::AnyView& rows);
+  /// Those of special_options() that it takes, with a blank after each.
+  std::string_view options;
 };
 
-[[noreturn]] inline void refuse(const std::string& message) {
-  throw layerscope::Error(layerscope::ErrorCode::invalid_argument, message);
-}
+inline constexpr EmbedMethod embed_methods[] = {
+    {"pca", embed_pca, ""},
+};
 
-/// The most memory this process has held, in bytes.
-inline std::int64_t peak_memory() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return std::int64_t{1024} * usage.ru_maxrss;  // Linux counts in KiB
-}
-
-/// [n, …] as [n, d].
-inline layerscope::AnyView as_rows(const layerscope::Tensor& x, const std::string& name) {
-  if (x.rank() == 0 || x.empty()) {
-    throw layerscope::Error(layerscope::ErrorCode::empty,
-                            name + ": shape " + layerscope::to_text(x.shape()) + " has no rows to embed");
+inline const EmbedMethod& embed_method(const EmbedArguments& arguments) {
+  std::string names;
+  for (const EmbedMethod& method : embed_methods) {
+    if (method.name == arguments.method) {
+      for (const std::string& option : special_options(arguments)) {
+        if (method.options.find(option + ' ') == std::string_view::npos) {
+          refuse(option + " is given; --method " + arguments.method + " takes no such option");
+        }
+      }
+      return method;
+    }
+    names += (names.empty() ? "" : ", ") + std::string(method.name);
   }
-  return *x.view().reshape({x.extent(0), x.size() / x.extent(0)});
+  refuse("--method is " + arguments.method + "; expected one of: " + names);
 }
 
-inline std::vector<std::int64_t> read_labels(const std::string& name, std::int64_t rows) {
-  const layerscope::Tensor labels = layerscope::convert(layerscope::read_tensor(name), layerscope::DType::i64);
-  if (labels.size() != rows) {
-    refuse(name + ": " + layerscope::to_text(labels.size()) + " labels; expected one for each of the " +
-           layerscope::to_text(rows) + " rows");
+inline void write_picture(const EmbedArguments& arguments, const layerscope::Points& points, const std::string& axis) {
+  layerscope::ScatterOptions look;
+  look.title = arguments.in;
+  if (!axis.empty()) {
+    look.x_label = axis + "1";
+    look.y_label = axis + "2";
+    look.axes = layerscope::Axes::ticks;
   }
-  const std::int64_t* const first = labels.data<std::int64_t>();
-  return {first, first + labels.size()};
+  layerscope::write_png(arguments.png, layerscope::scatter(points, look));
+}
+
+/// How well the layout keeps the neighbourhoods of the rows as they were read; null for fewer than 3.
+inline Json layout_quality(const EmbedArguments& arguments, const layerscope::AnyView& rows,
+                           const layerscope::Points& points) {
+  if (rows.extent(0) < 3) return {};
+  layerscope::EmbeddingQualityOptions options;
+  if (arguments.metric) options.metric = layerscope::metric_from_name(*arguments.metric);
+  options.seed = arguments.seed;
+  options.threads = arguments.threads;
+  return quality_json(layerscope::embedding_quality(rows, points.coordinates, points.labels, options));
 }
 
 inline void embed(const EmbedArguments& arguments) {
-  if (arguments.method != "pca") refuse("--method is " + arguments.method + "; expected pca");
+  const EmbedMethod& method = embed_method(arguments);
   if (arguments.dims < 1) refuse("--dims is " + layerscope::to_text(arguments.dims) + "; expected 1 or more");
   if (!arguments.png.empty() && arguments.dims != 2 && arguments.dims != 3) {
     refuse("--dims is " + layerscope::to_text(arguments.dims) + "; a picture (--png) takes 2 or 3");
@@ -78,41 +92,42 @@ inline void embed(const EmbedArguments& arguments) {
   if (!arguments.labels.empty()) points.labels = read_labels(arguments.labels, rows.extent(0));
   seconds["read"] = watch.lap();
 
-  layerscope::PcaOptions options;
-  options.components = arguments.dims;
-  options.seed = arguments.seed;
-  options.threads = arguments.threads;
-  const layerscope::Pca pca = layerscope::pca(rows, options);
-  seconds["fit"] = watch.lap();
-  points.coordinates = pca.transform(rows, arguments.threads);
-  seconds["transform"] = watch.lap();
+  layerscope::Tensor reduced;
+  std::vector<std::string> warnings;
+  if (arguments.pca) {
+    layerscope::PcaOptions options;
+    options.components = *arguments.pca;
+    options.seed = arguments.seed;
+    options.threads = arguments.threads;
+    const layerscope::Pca pca = layerscope::pca(rows, options);
+    reduced = pca.transform(rows, arguments.threads);
+    warnings = pca.warnings;
+    seconds["pca"] = watch.lap();
+  }
+  EmbedLayout layout = method.lay_out(arguments, arguments.pca ? reduced.view() : rows);
+  seconds.update(layout.seconds);
+  warnings.insert(warnings.end(), layout.warnings.begin(), layout.warnings.end());
+  points.coordinates = std::move(layout.coordinates);
+  seconds["total"] = watch.lap() + (arguments.pca ? seconds["pca"].get<double>() : 0);
 
   if (!arguments.out.empty()) layerscope::write_npy(arguments.out, points.coordinates);
-  if (!arguments.png.empty()) {
-    layerscope::ScatterOptions look;
-    look.title = arguments.in;
-    look.x_label = "component 1";
-    look.y_label = "component 2";
-    look.axes = layerscope::Axes::ticks;
-    layerscope::write_png(arguments.png, layerscope::scatter(points, look));
-  }
+  if (!arguments.png.empty()) write_picture(arguments, points, layout.axis);
   seconds["write"] = watch.lap();
 
   if (arguments.report.empty()) return;
-  const Json report{{"tensor", arguments.in},
-                    {"method", arguments.method},
-                    {"n", rows.extent(0)},
-                    {"d", rows.extent(1)},
-                    {"dims", points.coordinates.extent(1)},
-                    {"seed", arguments.seed},
-                    {"threads", layerscope::resolve_threads(arguments.threads)},
-                    {"solver", layerscope::name(pca.solver)},
-                    {"explained_variance", pca.explained_variance},
-                    {"explained_variance_ratio", pca.explained_variance_ratio},
-                    {"total_variance", pca.total_variance},
-                    {"warnings", pca.warnings},
-                    {"seconds", seconds},
-                    {"peak_memory_bytes", peak_memory()}};
+  const Json quality = layout_quality(arguments, rows, points);
+  seconds["quality"] = watch.lap();
+  Json report{{"tensor", arguments.in},
+              {"method", arguments.method},
+              {"n", rows.extent(0)},
+              {"d", rows.extent(1)},
+              {"dims", points.coordinates.extent(1)},
+              {"pca", arguments.pca ? Json(reduced.extent(1)) : Json()},
+              {"seed", arguments.seed},
+              {"threads", layerscope::resolve_threads(arguments.threads)}};
+  report.update(layout.fields);
+  report.update(
+      {{"quality", quality}, {"warnings", warnings}, {"seconds", seconds}, {"peak_memory_bytes", peak_memory()}});
   layerscope::publish_file(arguments.report, to_text(report));
 }
 

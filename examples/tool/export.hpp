@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "common.hpp"
-#include "embed.hpp"
+#include "rows.hpp"
 #include "run_directory.hpp"
 
 namespace tool {

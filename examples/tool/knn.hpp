@@ -11,7 +11,7 @@
 #include <string>
 
 #include "common.hpp"
-#include "embed.hpp"
+#include "rows.hpp"
 
 namespace tool {
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "common.hpp"
-#include "embed.hpp"
+#include "rows.hpp"
 
 namespace tool {
 
@@ -26,6 +26,18 @@ struct QualityArguments {
 
 inline Json score_json(const layerscope::QualityScore& score) {
   return {{"value", score.value}, {"standard_error", score.standard_error}};
+}
+
+inline Json quality_json(const layerscope::EmbeddingQuality& found) {
+  return {{"sampled_rows", found.sampled_rows},
+          {"trustworthiness_neighbors", found.trustworthiness_neighbors},
+          {"preservation_neighbors", found.preservation_neighbors},
+          {"label_neighbors", found.label_neighbors},
+          {"trustworthiness", score_json(found.trustworthiness)},
+          {"continuity", score_json(found.continuity)},
+          {"neighbor_preservation", score_json(found.neighbor_preservation)},
+          {"label_accuracy", found.label_accuracy ? score_json(*found.label_accuracy) : Json()},
+          {"warnings", found.warnings}};
 }
 
 inline void quality(const QualityArguments& arguments) {
@@ -45,23 +57,15 @@ inline void quality(const QualityArguments& arguments) {
   seconds["read"] = watch.lap();
   const layerscope::EmbeddingQuality found = layerscope::embedding_quality(high, low, labels, options);
   seconds["quality"] = watch.lap();
-  const Json json{{"high", arguments.high},
-                  {"low", arguments.low},
-                  {"n", found.rows},
-                  {"sampled_rows", found.sampled_rows},
-                  {"metric", layerscope::name(options.metric)},
-                  {"trustworthiness_neighbors", found.trustworthiness_neighbors},
-                  {"preservation_neighbors", found.preservation_neighbors},
-                  {"label_neighbors", found.label_neighbors},
-                  {"trustworthiness", score_json(found.trustworthiness)},
-                  {"continuity", score_json(found.continuity)},
-                  {"neighbor_preservation", score_json(found.neighbor_preservation)},
-                  {"label_accuracy", found.label_accuracy ? score_json(*found.label_accuracy) : Json()},
-                  {"seed", arguments.seed},
-                  {"threads", layerscope::resolve_threads(arguments.threads)},
-                  {"warnings", found.warnings},
-                  {"seconds", seconds},
-                  {"peak_memory_bytes", peak_memory()}};
+  Json json{{"high", arguments.high},
+            {"low", arguments.low},
+            {"n", found.rows},
+            {"metric", layerscope::name(options.metric)}};
+  json.update(quality_json(found));
+  json.update({{"seed", arguments.seed},
+               {"threads", layerscope::resolve_threads(arguments.threads)},
+               {"seconds", seconds},
+               {"peak_memory_bytes", peak_memory()}});
   print(to_text(json));
 }
 

@@ -162,7 +162,9 @@ class MadeHere(Case):
         found = json.loads(report.read_text())
         self.assertEqual([found[k] for k in ("n", "d", "dims", "method", "threads")], [4, 3, 2, "pca", 1])
         self.assertAlmostEqual(found["explained_variance_ratio"][0], 1, places=12)
-        self.assertEqual(sorted(found["seconds"]), ["fit", "read", "transform", "write"])
+        self.assertEqual(sorted(found["seconds"]), ["fit", "quality", "read", "total", "transform", "write"])
+        judged = json.loads(self.accepted("quality", self.x, out, "--labels", self.path("l.npy")))
+        self.assertEqual(found["quality"], {key: judged[key] for key in found["quality"]})
         self.assertGreater(found["peak_memory_bytes"], 1 << 20)
 
     def test_knn(self):
@@ -220,6 +222,7 @@ class MadeHere(Case):
         self.refused("embed", self.x)
         self.refused("embed", self.x, "--out", self.path("y.npy"), saying="row")
         self.refused("embed", self.x, "--out", self.path("y.npy"), "--method", "umop", saying="umop")
+        self.refused("embed", self.x, "--out", self.path("y.npy"), "--metric", "cosine", saying="--metric")
         self.refused("embed", self.x, "--png", out, "--dims", "5")
         self.refused("embed", self.x, "--out", out, "--dims", "0")
         npy(self.x, [1, 2, 3, 4], shape=(2, 2))
