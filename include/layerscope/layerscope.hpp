@@ -16,6 +16,7 @@
 #include <layerscope/core/io.hpp>
 #include <layerscope/core/kernels/crc32c.hpp>
 #include <layerscope/core/kernels/distances.hpp>
+#include <layerscope/core/kernels/fft.hpp>
 #include <layerscope/core/kernels/half.hpp>
 #include <layerscope/core/kernels/isa.hpp>
 #include <layerscope/core/kernels/matmul.hpp>
