@@ -46,6 +46,7 @@
 #include <layerscope/readers/tensor_file.hpp>
 
 #include <layerscope/algorithms/colormap.hpp>
+#include <layerscope/algorithms/embedding_change.hpp>
 #include <layerscope/algorithms/embedding_quality.hpp>
 #include <layerscope/algorithms/feature_maps.hpp>
 #include <layerscope/algorithms/filters.hpp>
