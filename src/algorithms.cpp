@@ -2,6 +2,7 @@
 #include <layerscope/impl/axes_inl.hpp>
 #include <layerscope/impl/canvas_inl.hpp>
 #include <layerscope/impl/colormap_inl.hpp>
+#include <layerscope/impl/colour_bar_inl.hpp>
 #include <layerscope/impl/feature_maps_inl.hpp>
 #include <layerscope/impl/filters_inl.hpp>
 #include <layerscope/impl/grid_inl.hpp>

@@ -45,6 +45,9 @@
 #include <layerscope/readers/safetensors.hpp>
 #include <layerscope/readers/tensor_file.hpp>
 
+#include <layerscope/algorithms/attention.hpp>
+#include <layerscope/algorithms/attention_rollout.hpp>
+#include <layerscope/algorithms/attention_scores.hpp>
 #include <layerscope/algorithms/colormap.hpp>
 #include <layerscope/algorithms/embedding_change.hpp>
 #include <layerscope/algorithms/embedding_quality.hpp>

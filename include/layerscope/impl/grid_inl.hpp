@@ -2,6 +2,7 @@
 #pragma once
 
 #include <layerscope/algorithms/detail/canvas.hpp>
+#include <layerscope/algorithms/detail/colour_bar.hpp>
 #include <layerscope/algorithms/detail/text_layout.hpp>
 #include <layerscope/algorithms/grid.hpp>
 #include <layerscope/algorithms/resample.hpp>
@@ -10,8 +11,6 @@
 #include <layerscope/core/format.hpp>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <cstddef>
 #include <utility>
 
@@ -100,18 +99,6 @@ Tensor make_grid_of(const AnyView& images, const MakeGridOptions& options) {
   return result;
 }
 
-/// Short texts of the numbers that differ from each other where the numbers do.
-inline std::array<std::string, 3> scale_numbers(const Range& range, ColourBar::Scale scale) {
-  const double middle =
-      scale == ColourBar::Scale::log ? std::sqrt(range.min) * std::sqrt(range.max) : range.min / 2 + range.max / 2;
-  std::array<std::string, 3> texts;
-  for (int digits = 3; digits <= 9; ++digits) {
-    texts = {number_text(range.max, digits), number_text(middle, digits), number_text(range.min, digits)};
-    if (!(range.min < range.max) || (texts[0] != texts[1] && texts[1] != texts[2])) break;
-  }
-  return texts;
-}
-
 /// Where everything of a grid picture goes, for one size of tiles.
 struct GridLayout {
   std::int64_t columns = 1, rows = 1;
@@ -122,8 +109,6 @@ struct GridLayout {
   std::int64_t bar_left = 0, bar_height = 0;
   std::int64_t width = 0, height = 0;
 };
-
-inline constexpr std::int64_t bar_width = 14;
 
 inline std::int64_t widest(const std::vector<std::string>& texts) {
   std::int64_t width = 0;
@@ -152,15 +137,10 @@ inline GridLayout lay_out(const Grid& grid, const GridOptions& options, std::int
   std::int64_t body_height = layout.rows * (layout.cell_height + options.padding) - options.padding;
   layout.width = layout.left + tiles_width + look::margin;
   if (options.colour_bar) {
-    const ColourBar& bar = *options.colour_bar;
-    const auto numbers = scale_numbers(bar.range, bar.scale);
-    std::int64_t numbers_width = 0;
-    for (const std::string& text : numbers) numbers_width = (std::max)(numbers_width, text_extent(text).width);
     layout.bar_left = layout.left + tiles_width + 16;
     layout.bar_height = (std::clamp<std::int64_t>)(body_height, 64, 320);
     body_height = (std::max)(body_height, layout.bar_height);
-    layout.width =
-        layout.bar_left + (std::max)(bar_width + 8 + numbers_width, text_extent(bar.label).width) + look::margin;
+    layout.width = layout.bar_left + colour_bar_width(*options.colour_bar) + look::margin;
   }
   const std::int64_t text_width =
       (std::min<std::int64_t>)(640, (std::max)(text_extent(options.title, look::title).width,
@@ -170,29 +150,6 @@ inline GridLayout lay_out(const Grid& grid, const GridOptions& options, std::int
   layout.top += texts.above();
   layout.height = layout.top + body_height + texts.below() + look::margin;
   return layout;
-}
-
-inline void draw_colour_bar(Image& image, const ColourBar& bar, const GridLayout& layout) {
-  const auto table = colormap_table(bar.colormap);
-  const std::int64_t inner = layout.bar_height - 2;
-  draw_frame(image, {layout.bar_left, layout.top, bar_width, layout.bar_height}, look::frame);
-  for (std::int64_t y = 0; y < inner; ++y) {
-    const Rgb shade = table[static_cast<std::size_t>(256 * (inner - 1 - y) / inner)];
-    fill_box(image, {layout.bar_left + 1, layout.top + 1 + y, bar_width - 2, 1}, shade);
-  }
-  if (!bar.label.empty()) draw_text(image, layout.bar_left, layout.top - look::line, bar.label, look::ink);
-  const std::int64_t text_left = layout.bar_left + bar_width + 8;
-  const auto numbers = scale_numbers(bar.range, bar.scale);
-  if (!(bar.range.min < bar.range.max)) {
-    draw_text(image, text_left, layout.top + layout.bar_height / 2 - 6, numbers[1], look::ink);
-    return;
-  }
-  for (std::int64_t i = 0; i < 3; ++i) {
-    const std::int64_t tick = layout.top + i * (layout.bar_height - 1) / 2;
-    fill_box(image, {layout.bar_left + bar_width, tick, 4, 1}, look::soft_ink);
-    const std::int64_t text_top = (std::clamp)(tick - 6, layout.top - 2, layout.top + layout.bar_height - 11);
-    draw_text(image, text_left, text_top, numbers[static_cast<std::size_t>(i)], look::ink);
-  }
 }
 
 inline void check_grid(const Grid& grid, const GridOptions& options, std::int64_t columns) {
@@ -320,7 +277,9 @@ LAYERSCOPE_INLINE Image render_grid(const Grid& grid, const GridOptions& options
     detail::draw_text_right(image, layout.left - 8, middle - 6,
                             elide(options.row_labels[row], layout.left - 8 - detail::look::margin), detail::look::ink);
   }
-  if (options.colour_bar) detail::draw_colour_bar(image, *options.colour_bar, layout);
+  if (options.colour_bar) {
+    detail::draw_colour_bar(image, *options.colour_bar, layout.bar_left, layout.top, layout.bar_height);
+  }
   return image;
 }
 
