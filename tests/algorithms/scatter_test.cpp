@@ -128,6 +128,82 @@ TEST_CASE("hostile points, labels and names are drawn inside the picture") {
   }
 }
 
+TEST_CASE("trajectories fade into the past and end in a ringed marker") {
+  // The corners put the plot's units where they are; the line runs through the middle, away from them.
+  ls::Points p = points({-10, -10, 10, 10}, 2);
+  ls::ScatterOptions options = plain;
+  const ls::Image bare = ls::scatter(p, options);
+  const auto darkness = [&](const ls::Image& image, double x, double y) {
+    // Pixel of a position: the corners' markers say where the units are.
+    const Place low = place(bare, ls::okabe_ito[0]);  // both corners together: the centre of the plot
+    const double unit = 20.0;                         // about (plot height) / 21.6 pixels
+    double darkest = 255;
+    for (std::int64_t dy = -3; dy <= 3; ++dy) {
+      for (std::int64_t dx = -3; dx <= 3; ++dx) {
+        const auto* pixel = image.at(static_cast<std::int64_t>(low.x + x * unit) + dx,
+                                     static_cast<std::int64_t>(low.y - y * unit) + dy);
+        darkest = (std::min)(darkest, static_cast<double>(pixel[0]));
+      }
+    }
+    return 255 - darkest;
+  };
+  // Horizontal lines at y = 0, so that the unit along x hardly matters: −6 … −2 old, −2 … 2 newer, 2 … 6 newest.
+  options.trajectories = {{points({-6, 0, -2, 0, 2, 0, 6, 0}, 2).coordinates, 3, "#7"}};
+  const ls::Image drawn = ls::scatter(p, options);
+  const double oldest = darkness(drawn, -4, 0), middle = darkness(drawn, 0, 0), newest = darkness(drawn, 4, 0);
+  CHECK(oldest > 15);
+  CHECK(middle > oldest + 30);
+  CHECK(newest > middle + 30);
+  CHECK(newest > 180);                               // nearly the whole ink, which is 221
+  CHECK(place(drawn, ls::okabe_ito[3]).count > 60);  // the end, in the colour of its class
+  const double gap = std::bit_cast<double>(0x7FF8000000000000u);
+  options.trajectories = {{points({-6, 0, gap, 0, 2, 0, 6, 0}, 2).coordinates}};
+  const ls::Image broken = ls::scatter(p, options);
+  CHECK(darkness(broken, -4, 0) == darkness(bare, -4, 0));
+  CHECK(darkness(broken, 0, 0) == darkness(bare, 0, 0));
+  CHECK(darkness(broken, 4, 0) > 180);
+  // What leaves the plot is cut off, and what cannot be drawn leaves the picture as it was.
+  options.trajectories = {{points({0, 0, 1e300, 1e300}, 2).coordinates, 2, "far"}};
+  const ls::Image far = ls::scatter(p, options);
+  CHECK(far.width == bare.width);
+  CHECK(far != bare);
+  CHECK(std::equal(far.at(0, 0), far.at(0, 0) + 3 * far.width * 12, bare.at(0, 0)));  // the upper margin
+  options.trajectories = {{ls::Tensor(ls::DType::f32, {0, 2})}, {points({gap, gap}, 2).coordinates, 1, "none"}};
+  CHECK(ls::scatter(p, options) == bare);
+}
+
+TEST_CASE("classes of ten points are named at their median, smaller ones and those without room are not") {
+  ls::Points p;
+  p.coordinates = ls::Tensor(ls::DType::f64, {41, 2});
+  for (std::int64_t i = 0; i < 41; ++i) {
+    p.labels.push_back(i < 20 ? 0 : i < 40 ? 4 : 5);
+    p.coordinates.mutable_data<double>()[2 * i] = i < 20 ? -10 : i < 40 ? 10 : 0;
+    p.coordinates.mutable_data<double>()[2 * i + 1] = i == 40 ? 5 : 0;
+  }
+  // Black pixels of letters left and right of the middle, and above it; the legend is beyond 700.
+  const auto letters = [](const ls::Image& image, std::int64_t from, std::int64_t to, std::int64_t top,
+                          std::int64_t end) {
+    std::int64_t count = 0;
+    for (std::int64_t y = top; y < end; ++y) {
+      for (std::int64_t x = from; x < to; ++x) count += image.at(x, y)[0] == 0x22 && image.at(x, y)[2] == 0x22 ? 1 : 0;
+    }
+    return count;
+  };
+  const ls::Image both = ls::scatter(p);
+  const ls::Image legend = ls::scatter(p, {.class_names = ls::ClassNames::legend});
+  CHECK(letters(both, 20, 360, 60, 580) > 20);
+  CHECK(letters(both, 440, 720, 60, 580) > 20);
+  CHECK(letters(both, 360, 440, 60, 580) == 0);  // one point
+  CHECK(letters(legend, 20, 720, 60, 580) == 0);
+  CHECK(letters(legend, 720, 800, 30, 200) == letters(both, 720, 800, 30, 200));
+  // Both classes in one place: one name.
+  for (std::int64_t i = 0; i < 41; ++i) p.coordinates.mutable_data<double>()[2 * i] = 0;
+  p.class_names = {"zebra", "", "", "", "yak"};
+  ls::Points alone = p;
+  alone.labels.assign(41, 0);
+  CHECK(letters(ls::scatter(p), 20, 720, 60, 580) == letters(ls::scatter(alone), 20, 720, 60, 580));
+}
+
 TEST_CASE("the same points give the same picture") {
   ls::Points p = points({0, 0, 1, 1, 2, 0.5, 3, 3}, 2);
   p.labels = {0, 1, 0, 1};
@@ -147,6 +223,11 @@ TEST_CASE("points that are none are refused by name") {
   CHECK(message(p, {.point_size = 0}) == "scatter: point_size 0; expected 1 to 32");
   CHECK(message(p, {.opacity = 0}) == "scatter: opacity 0; expected above 0, at most 1");
   CHECK(message(p, {.width = 9000}) == "scatter: size 9000 × 640 pixels; expected 160 × 120 to 8192 × 8192");
+  ls::ScatterOptions options;
+  options.trajectories = {{points({1, 2, 3}, 3).coordinates}};
+  CHECK(message(p, options) == "scatter: a trajectory of shape [1, 3]; expected [t, 2] as the points have");
+  options.trajectories = {{ls::Tensor(ls::DType::i64, {1, 2})}};
+  CHECK(message(p, options) == "scatter: a trajectory is int64; expected float32 or float64");
   p.coordinates = ls::Tensor(ls::DType::i64, {1, 2});
   CHECK(message(p) == "scatter: coordinates are int64; expected float32 or float64");
 }

@@ -207,11 +207,11 @@ LAYERSCOPE_INLINE void LineMask::add(double x0, double y0, double x1, double y1,
   }
 }
 
-LAYERSCOPE_INLINE void LineMask::lay_over(Image& image, Rgb colour) const {
+LAYERSCOPE_INLINE void LineMask::lay_over(Image& image, Rgb colour, double share) const {
   for (std::int64_t y = 0; y < clip_.height; ++y) {
     for (std::int64_t x = 0; x < clip_.width; ++x) {
-      const std::uint8_t share = coverage_[static_cast<std::size_t>(y * clip_.width + x)];
-      if (share > 0) blend_pixel(image, clip_.x + x, clip_.y + y, colour, share / 255.0);
+      const std::uint8_t covered = coverage_[static_cast<std::size_t>(y * clip_.width + x)];
+      if (covered > 0) blend_pixel(image, clip_.x + x, clip_.y + y, colour, share * covered / 255.0);
     }
   }
 }

@@ -9,6 +9,8 @@
 #include <layerscope/core/finite.hpp>
 #include <layerscope/core/format.hpp>
 #include <layerscope/core/random.hpp>
+#include <layerscope/impl/scatter_overlays.hpp>
+#include <layerscope/impl/scatter_points.hpp>
 
 #include <algorithm>
 #include <array>
@@ -21,24 +23,6 @@ namespace layerscope::inline LAYERSCOPE_ABI {
 
 namespace detail {
 
-/// A point as drawn: in the plane of the picture, with its distance towards the reader.
-struct ScatterPoint {
-  double x = 0, y = 0, nearness = 0;
-  std::size_t index = 0;
-  std::uint64_t lot = 0;
-};
-
-/// Orthographic, azimuth 35°, elevation 25°: the rows are right, up and towards the reader.
-inline constexpr std::array<std::array<double, 3>, 3> scatter_view{
-    {{0.8191520442889918, 0.5735764363510461, 0.0},
-     {-0.2424038765061042, 0.3461886130587542, 0.9063077870366499},
-     {0.5198367907256845, -0.7424038765061042, 0.4226182617406994}}};
-
-inline double turned(int row, const double* point) noexcept {
-  const auto& direction = scatter_view[static_cast<std::size_t>(row)];
-  return direction[0] * point[0] + direction[1] * point[1] + direction[2] * point[2];
-}
-
 /// The finite points in the plane of the picture, in drawing order.
 inline std::vector<ScatterPoint> scatter_points(const Points& points) {
   const std::int64_t n = points.coordinates.extent(0);
@@ -49,33 +33,16 @@ inline std::vector<ScatterPoint> scatter_points(const Points& points) {
   std::vector<ScatterPoint> drawn;
   drawn.reserve(static_cast<std::size_t>(n));
   for (std::int64_t i = 0; i < n; ++i) {
-    std::array<double, 3> point{};
-    bool finite = true;
-    for (std::int64_t d = 0; d < dimensions; ++d) {
-      const double value = data[i * dimensions + d];
-      finite = finite && is_finite(value);
-      point[static_cast<std::size_t>(d)] = value / 4;  // sums and differences of the largest doubles stay finite
-    }
-    if (!finite) continue;
-    ScatterPoint shown{point[0], point[1], 0, static_cast<std::size_t>(i), random.bits(static_cast<std::uint64_t>(i))};
-    if (dimensions == 3) {
-      shown.x = turned(0, point.data());
-      shown.y = turned(1, point.data());
-      shown.nearness = turned(2, point.data());
-    }
-    drawn.push_back(shown);
+    ScatterPoint shown;
+    shown.index = static_cast<std::size_t>(i);
+    shown.lot = random.bits(static_cast<std::uint64_t>(i));
+    if (scatter_place(data + i * dimensions, dimensions, shown)) drawn.push_back(shown);
   }
   std::sort(drawn.begin(), drawn.end(), [](const ScatterPoint& a, const ScatterPoint& b) {
     if (a.nearness != b.nearness) return a.nearness < b.nearness;
     return a.lot != b.lot ? a.lot < b.lot : a.index < b.index;
   });
   return drawn;
-}
-
-inline std::string class_name(const Points& points, std::int64_t label) {
-  if (label < 0) return "no label";
-  const auto index = static_cast<std::size_t>(label);
-  return index < points.class_names.size() ? points.class_names[index] : to_text(label);
 }
 
 /// The classes that occur, by increasing label.
@@ -109,6 +76,15 @@ inline void check_scatter(const Points& points, const ScatterOptions& options) {
   }
   if (!points.labels.empty() && static_cast<std::int64_t>(points.labels.size()) != shape[0]) {
     refuse(to_text(points.labels.size()) + " labels for " + to_text(shape[0]) + " points; expected none or as many");
+  }
+  for (const ScatterTrajectory& trajectory : options.trajectories) {
+    const Shape& line = trajectory.positions.shape();
+    if (line.rank() != 2 || line[1] != shape[1]) {
+      refuse("a trajectory of shape " + to_text(line) + "; expected [t, " + to_text(shape[1]) + "] as the points have");
+    }
+    if (trajectory.positions.dtype() != DType::f32 && trajectory.positions.dtype() != DType::f64) {
+      refuse(std::string("a trajectory is ") + name(trajectory.positions.dtype()) + "; expected float32 or float64");
+    }
   }
   if (options.point_size && !(*options.point_size >= 1 && *options.point_size <= 32)) {
     refuse("point_size " + to_text(*options.point_size) + "; expected 1 to 32");
@@ -198,6 +174,10 @@ LAYERSCOPE_INLINE Image scatter(const Points& points, const ScatterOptions& opti
     const ClassStyle style =
         points.labels.empty() ? ClassStyle{okabe_ito[0], Marker::disc} : class_style(points.labels[point.index]);
     detail::draw_marker(chart.image, chart.plot, chart.pixel_x(point.x), chart.pixel_y(point.y), size, style, opacity);
+  }
+  detail::draw_trajectories(chart, options.trajectories, size);
+  if (!points.labels.empty() && options.class_names == ClassNames::legend_and_plot) {
+    detail::draw_class_names(chart, points, drawn);
   }
   if (spatial) detail::draw_tripod(chart);
   chart.finish();

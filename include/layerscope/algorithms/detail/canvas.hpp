@@ -85,7 +85,8 @@ class LineMask {
   explicit LineMask(const Box& clip);
   /// Adds a segment of `thickness` pixels between two points, in pixels of the image.
   void add(double x0, double y0, double x1, double y1, double thickness);
-  void lay_over(Image& image, Rgb colour) const;
+  /// `share` in [0, 1] of the colour where a line covers the whole pixel.
+  void lay_over(Image& image, Rgb colour, double share = 1) const;
 
  private:
   Box clip_;
