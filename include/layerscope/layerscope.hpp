@@ -68,6 +68,7 @@
 #include <layerscope/algorithms/quantile_sketch.hpp>
 #include <layerscope/algorithms/resample.hpp>
 #include <layerscope/algorithms/scatter.hpp>
+#include <layerscope/algorithms/similarity.hpp>
 #include <layerscope/algorithms/sprite_sheet.hpp>
 #include <layerscope/algorithms/statistics.hpp>
 #include <layerscope/algorithms/text.hpp>

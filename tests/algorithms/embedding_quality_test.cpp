@@ -5,22 +5,21 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <fstream>
 #include <limits>
-#include <map>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "support/catch.hpp"
 #include "support/error.hpp"
+#include "support/reference.hpp"
 
 namespace {
 
 namespace ls = layerscope;
 using Catch::Matchers::ContainsSubstring;
 using layerscope_test::error_of;
+using layerscope_test::reference_values;
 using Size = std::int64_t;
 
 std::size_t at(Size i) {
@@ -36,20 +35,6 @@ std::vector<double> normal(Size count, std::uint64_t stream) {
   std::vector<double> x(at(count));
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = random.normal(i);
   return x;
-}
-
-std::map<std::string, std::vector<double>> reference() {
-  std::map<std::string, std::vector<double>> all;
-  std::ifstream file(LAYERSCOPE_TESTS_DIR "/reference/embedding_quality.txt");
-  std::string line;
-  while (std::getline(file, line)) {
-    if (line.empty() || line[0] == '#') continue;
-    std::istringstream words(line);
-    std::string what;
-    words >> what;
-    for (double value = 0; words >> value;) all[what].push_back(value);
-  }
-  return all;
 }
 
 /// The other rows by squared distance from row r, then by number.
@@ -93,7 +78,7 @@ ls::EmbeddingQualityOptions with_neighbors(Size k) {
 }  // namespace
 
 TEST_CASE("embedding quality as scikit-learn computes it") {
-  const auto expected = reference();
+  const auto expected = reference_values("embedding_quality.txt");
   const std::vector<double>& high = expected.at("high");
   const std::vector<double>& low = expected.at("low");
   const std::vector<Size> labels(expected.at("labels").begin(), expected.at("labels").end());

@@ -1,0 +1,3 @@
+// Bodies of the algorithms that judge: similarity of layers.
+#include <layerscope/impl/similarity_inl.hpp>
+#include <layerscope/impl/similarity_sums_inl.hpp>
