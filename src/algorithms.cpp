@@ -19,7 +19,6 @@
 #include <layerscope/impl/quantile_sketch_inl.hpp>
 #include <layerscope/impl/resample_inl.hpp>
 #include <layerscope/impl/scatter_inl.hpp>
-#include <layerscope/impl/similarity_chart_inl.hpp>
 #include <layerscope/impl/sprite_sheet_inl.hpp>
 #include <layerscope/impl/statistics_inl.hpp>
 #include <layerscope/impl/text_inl.hpp>

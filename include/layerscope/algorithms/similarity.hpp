@@ -178,6 +178,7 @@ Image similarity_chart(const SimilarityMatrix& matrix, const SimilarityChartOpti
 }  // namespace layerscope::inline LAYERSCOPE_ABI
 
 #ifdef LAYERSCOPE_HEADER_ONLY
+#include <layerscope/impl/similarity_accumulator_inl.hpp>
 #include <layerscope/impl/similarity_chart_inl.hpp>
 #include <layerscope/impl/similarity_inl.hpp>
 #endif

@@ -3,13 +3,15 @@
 
 #include <layerscope/algorithms/colormap.hpp>
 #include <layerscope/algorithms/detail/canvas.hpp>
+#include <layerscope/algorithms/detail/colour_bar.hpp>
+#include <layerscope/algorithms/detail/text_layout.hpp>
+#include <layerscope/algorithms/grid.hpp>
 #include <layerscope/algorithms/heatmap.hpp>
 #include <layerscope/algorithms/similarity.hpp>
 #include <layerscope/algorithms/text.hpp>
 #include <layerscope/core/error.hpp>
 #include <layerscope/core/finite.hpp>
 #include <layerscope/core/format.hpp>
-#include <layerscope/impl/grid_inl.hpp>
 
 #include <algorithm>
 #include <string>
@@ -46,32 +48,33 @@ inline std::string cell_text(double value, int decimals) {
   return text;
 }
 
+inline std::int64_t widest_name(const std::vector<std::string>& names) {
+  std::int64_t width = 0;
+  for (const std::string& each : names) width = (std::max)(width, text_extent(each).width);
+  return width;
+}
+
 inline Image draw_named_matrix(const NamedMatrix& matrix) {
   constexpr std::int64_t longest_name = 180;
   const auto rows = static_cast<std::int64_t>(matrix.row_names.size());
   const auto columns = static_cast<std::int64_t>(matrix.column_names.size());
   const std::int64_t cell = matrix.cell.value_or((std::clamp<std::int64_t>)(960 / (std::max)(rows, columns), 4, 40));
-  const std::int64_t row_names = (std::min)(widest(matrix.row_names), longest_name);
-  const std::int64_t column_names = (std::min)(widest(matrix.column_names), longest_name);
+  const std::int64_t row_names = (std::min)(widest_name(matrix.row_names), longest_name);
+  const std::int64_t column_names = (std::min)(widest_name(matrix.column_names), longest_name);
   const std::int64_t row_label = matrix.row_label.empty() ? 0 : look::line + 4;
   const std::int64_t column_label = matrix.column_label.empty() ? 0 : look::line + 4;
 
-  GridLayout place;
-  place.left = look::margin + row_label + row_names + 8;
-  place.bar_left = place.left + columns * cell + 24;
-  place.bar_height = (std::clamp<std::int64_t>)(rows * cell, 64, 320);
-  std::int64_t numbers = 0;
-  for (const std::string& text : scale_numbers(matrix.bar.range, matrix.bar.scale)) {
-    numbers = (std::max)(numbers, text_extent(text).width);
-  }
+  const std::int64_t left = look::margin + row_label + row_names + 8;
+  const std::int64_t bar_left = left + columns * cell + 24;
+  const std::int64_t bar_height = (std::clamp<std::int64_t>)(rows * cell, 64, 320);
   const std::int64_t width =
-      (std::max)(place.bar_left + (std::max)(bar_width + 8 + numbers, text_extent(matrix.bar.label).width),
+      (std::max)(bar_left + colour_bar_width(matrix.bar),
                  look::margin + (std::min<std::int64_t>)(420, text_extent(matrix.title, look::title).width)) +
       look::margin;
   const TextBlocks texts(matrix.title, matrix.captions, width - 2 * look::margin);
-  place.top = look::margin + texts.above() + (matrix.bar.label.empty() ? 0 : look::line);
-  const std::int64_t body = (std::max)(rows * cell + 6 + column_names + column_label, place.bar_height);
-  Image image = make_image(width, place.top + body + 6 + texts.below() + look::margin, look::paper);
+  const std::int64_t top = look::margin + texts.above() + (matrix.bar.label.empty() ? 0 : look::line);
+  const std::int64_t body = (std::max)(rows * cell + 6 + column_names + column_label, bar_height);
+  Image image = make_image(width, top + body + 6 + texts.below() + look::margin, look::paper);
   texts.draw(image);
 
   const Range range = matrix.bar.range;
@@ -81,7 +84,7 @@ inline Image draw_named_matrix(const NamedMatrix& matrix) {
       const bool number = is_finite(value);
       const Rgb shade = number ? colour(matrix.bar.colormap, (value - range.min) / (range.max - range.min))
                                : HeatmapOptions{}.nan_colour;
-      const std::int64_t x = place.left + c * cell, y = place.top + r * cell;
+      const std::int64_t x = left + c * cell, y = top + r * cell;
       fill_box(image, {x, y, cell, cell}, shade);
       const std::string text = cell_text(value, matrix.decimals);
       if (text_extent(text).width + 6 <= cell && font_height <= cell) {
@@ -89,28 +92,27 @@ inline Image draw_named_matrix(const NamedMatrix& matrix) {
       }
     }
   }
-  draw_frame(image, {place.left - 1, place.top - 1, columns * cell + 2, rows * cell + 2}, look::frame);
-  draw_colour_bar(image, matrix.bar, place);
+  draw_frame(image, {left - 1, top - 1, columns * cell + 2, rows * cell + 2}, look::frame);
+  draw_colour_bar(image, matrix.bar, bar_left, top, bar_height);
 
   // Where cells are lower than a line of text, every second name, every third …
   const std::int64_t every = (font_height - 1) / cell + 1;
   for (std::int64_t r = 0; r < rows; r += every) {
-    draw_text_right(image, place.left - 6, place.top + r * cell + (cell - font_height) / 2,
+    draw_text_right(image, left - 6, top + r * cell + (cell - font_height) / 2,
                     elide(matrix.row_names[static_cast<std::size_t>(r)], longest_name), look::ink);
   }
-  const std::int64_t below = place.top + rows * cell + 6;
+  const std::int64_t below = top + rows * cell + 6;
   for (std::int64_t c = 0; c < columns; c += every) {
     const std::string text = elide(matrix.column_names[static_cast<std::size_t>(c)], longest_name);
-    draw_text_upwards(image, place.left + c * cell + (cell - font_height) / 2, below, text, look::ink);
+    draw_text_upwards(image, left + c * cell + (cell - font_height) / 2, below, text, look::ink);
   }
   if (row_label > 0) {
     const std::string text = elide(matrix.row_label, (std::max<std::int64_t>)(rows * cell, 60));
-    draw_text_upwards(image, look::margin, place.top + (rows * cell - text_extent(text).width) / 2, text,
-                      look::soft_ink);
+    draw_text_upwards(image, look::margin, top + (rows * cell - text_extent(text).width) / 2, text, look::soft_ink);
   }
   if (column_label > 0) {
-    const std::string text = elide(matrix.column_label, width - place.left - look::margin);
-    const std::int64_t centre = (std::max)(place.left + columns * cell / 2, place.left + text_extent(text).width / 2);
+    const std::string text = elide(matrix.column_label, width - left - look::margin);
+    const std::int64_t centre = (std::max)(left + columns * cell / 2, left + text_extent(text).width / 2);
     draw_text_centred(image, centre, below + column_names + 4, text, look::soft_ink);
   }
   return image;
