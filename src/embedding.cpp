@@ -17,3 +17,6 @@
 #include <layerscope/impl/pca_rows_inl.hpp>
 #include <layerscope/impl/pca_transform_inl.hpp>
 #include <layerscope/impl/symmetric_eigen_inl.hpp>
+#include <layerscope/impl/umap_inl.hpp>
+#include <layerscope/impl/umap_run_inl.hpp>
+#include <layerscope/impl/umap_transform_inl.hpp>

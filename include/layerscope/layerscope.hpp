@@ -72,6 +72,7 @@
 #include <layerscope/algorithms/sprite_sheet.hpp>
 #include <layerscope/algorithms/statistics.hpp>
 #include <layerscope/algorithms/text.hpp>
+#include <layerscope/algorithms/umap.hpp>
 
 #include <layerscope/sinks/callback.hpp>
 #include <layerscope/sinks/directory.hpp>

@@ -1,0 +1,458 @@
+#include <layerscope/algorithms/umap.hpp>
+
+#include <layerscope/algorithms/embedding_quality.hpp>
+#include <layerscope/core/finite.hpp>
+#include <layerscope/core/random.hpp>
+#include <layerscope/readers/npy.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <map>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/data.hpp"
+#include "support/error.hpp"
+
+namespace {
+
+namespace ls = layerscope;
+using Catch::Matchers::ContainsSubstring;
+using layerscope_test::error_of;
+using Size = std::int64_t;
+
+std::size_t at(Size i) {
+  return static_cast<std::size_t>(i);
+}
+
+ls::AnyView matrix(const std::vector<float>& values, Size columns) {
+  return ls::TensorView<float>(values.data(), {static_cast<Size>(values.size()) / columns, columns});
+}
+
+/// `count` rows around each of `clusters` far centres.
+std::vector<float> blobs(Size clusters, Size count, Size d, double distance, std::uint64_t stream) {
+  const ls::Random random(9, stream);
+  std::vector<float> x(at(clusters * count * d));
+  for (Size i = 0; i < clusters * count; ++i) {
+    for (Size c = 0; c < d; ++c) {
+      const double centre = c == i / count % d ? distance * static_cast<double>(1 + i / count / d) : 0;
+      x[at(i * d + c)] = static_cast<float>(centre + random.normal(static_cast<std::uint64_t>(i * d + c)));
+    }
+  }
+  return x;
+}
+
+bool same_bits(const ls::Tensor& a, const ls::Tensor& b) {
+  return a.shape() == b.shape() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
+}
+
+bool all_finite(const ls::Tensor& layout) {
+  const float* const values = layout.data<float>();
+  return std::all_of(values, values + layout.size(), [](float value) { return ls::is_finite(value); });
+}
+
+double distance(const ls::Tensor& layout, Size i, Size j) {
+  const float* const y = layout.data<float>();
+  const Size dims = layout.extent(1);
+  double sum = 0;
+  for (Size axis = 0; axis < dims; ++axis) {
+    const double difference = static_cast<double>(y[i * dims + axis]) - static_cast<double>(y[j * dims + axis]);
+    sum += difference * difference;
+  }
+  return std::sqrt(sum);
+}
+
+/// The lines of tests/reference/umap_learn.txt whose first word is `what`, as numbers.
+std::vector<std::vector<double>> reference(const std::string& what) {
+  std::vector<std::vector<double>> found;
+  std::ifstream file(LAYERSCOPE_TESTS_DIR "/reference/umap_learn.txt");
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string first;
+    words >> first;
+    if (first != what) continue;
+    found.emplace_back();
+    for (double value = 0; words >> value;) found.back().push_back(value);
+  }
+  REQUIRE_FALSE(found.empty());
+  return found;
+}
+
+struct Digits {
+  std::vector<float> rows;  ///< [1797, 64]
+  std::vector<Size> labels;
+};
+
+std::optional<Digits> optdigits() {
+  const auto path = layerscope_test::data_file("optdigits/optdigits.tes");
+  if (!path) return std::nullopt;
+  Digits digits;
+  std::ifstream file(*path);
+  for (std::string line; std::getline(file, line);) {
+    std::replace(line.begin(), line.end(), ',', ' ');
+    std::istringstream words(line);
+    for (int i = 0; i < 64; ++i) {
+      float value = 0;
+      words >> value;
+      digits.rows.push_back(value);
+    }
+    Size label = 0;
+    words >> label;
+    digits.labels.push_back(label);
+  }
+  return digits;
+}
+
+/// The label of the nearest of the first `known` rows of `layout`, for row i of `points`.
+Size nearest_label(const ls::Tensor& layout, Size known, const ls::Tensor& points, Size i,
+                   const std::vector<Size>& labels, bool skip) {
+  double best = std::numeric_limits<double>::max();
+  Size label = -1;
+  for (Size j = 0; j < known; ++j) {
+    if (skip && i == j) continue;
+    const double dx = static_cast<double>(layout.data<float>()[2 * j] - points.data<float>()[2 * i]);
+    const double dy = static_cast<double>(layout.data<float>()[2 * j + 1] - points.data<float>()[2 * i + 1]);
+    if (dx * dx + dy * dy < best) {
+      best = dx * dx + dy * dy;
+      label = labels[at(j)];
+    }
+  }
+  return label;
+}
+
+double one_nn_accuracy(const ls::Tensor& layout, const std::vector<Size>& labels) {
+  const Size n = layout.extent(0);
+  Size right = 0;
+  for (Size i = 0; i < n; ++i) right += nearest_label(layout, n, layout, i, labels, true) == labels[at(i)] ? 1 : 0;
+  return static_cast<double>(right) / static_cast<double>(n);
+}
+
+}  // namespace
+
+TEST_CASE("a and b are those of scipy's fit in umap-learn") {
+  const auto x = blobs(1, 4, 2, 0, 0);
+  for (const auto& expected : reference("curve")) {
+    CAPTURE(expected[0], expected[1]);
+    const ls::Umap found = ls::umap(matrix(x, 2), {.min_dist = expected[0], .spread = expected[1], .epochs = 0});
+    CHECK(std::abs(found.a / expected[2] - 1) < 1e-4);
+    CHECK(std::abs(found.b / expected[3] - 1) < 1e-4);
+  }
+  const ls::Umap given = ls::umap(matrix(x, 2), {.epochs = 0, .a = 2, .b = 0.75});
+  CHECK(given.a == 2);
+  CHECK(given.b == 0.75);
+}
+
+TEST_CASE("the same bits for any number of threads, and for epochs in parts") {
+  const auto x = blobs(4, 200, 5, 6, 1);
+  for (const Size dims : {2, 3}) {
+    ls::UmapOptions options{.dimensions = dims, .epochs = 40, .seed = 3, .threads = 1};
+    const ls::Umap alone = ls::umap(matrix(x, 5), options);
+    CHECK(alone.embedding.shape() == ls::Shape{800, dims});
+    CHECK(alone.epochs == 40);
+    for (const int threads : {2, 8}) {
+      options.threads = threads;
+      CHECK(same_bits(ls::umap(matrix(x, 5), options).embedding, alone.embedding));
+    }
+    ls::UmapState state(matrix(x, 5), options);
+    CHECK(state.run(3) == 3);
+    const ls::Umap early = state.result();
+    CHECK(early.epochs == 3);
+    CHECK_FALSE(same_bits(early.embedding, alone.embedding));
+    CHECK(state.run(4) == 4);
+    CHECK(state.epoch() == 7);
+    CHECK(state.run(1000) == 33);
+    CHECK(state.run(1) == 0);
+    CHECK(same_bits(state.result().embedding, alone.embedding));
+    CHECK(same_bits(ls::umap(alone.neighbors, options).embedding, alone.embedding));
+    options.seed = 4;
+    CHECK_FALSE(same_bits(ls::umap(matrix(x, 5), options).embedding, alone.embedding));
+  }
+}
+
+TEST_CASE("clusters stay apart, rows that are near stay near") {
+  const auto x = blobs(5, 100, 8, 12, 2);
+  for (const auto start :
+       {ls::UmapInitialization::spectral, ls::UmapInitialization::pca, ls::UmapInitialization::random}) {
+    const ls::Umap found = ls::umap(matrix(x, 8), {.epochs = 200, .initialization = start, .seed = 1});
+    CAPTURE(ls::name(start));
+    CHECK(found.initialization == start);
+    std::vector<Size> labels(500);
+    for (Size i = 0; i < 500; ++i) labels[at(i)] = i / 100;
+    const auto quality = ls::embedding_quality(matrix(x, 8), found.embedding, labels);
+    CHECK(quality.label_accuracy.value().value == 1);
+    CHECK(quality.trustworthiness.value > 0.9);
+  }
+}
+
+TEST_CASE("optdigits: as good as umap-learn") {
+  const auto digits = optdigits();
+  if (!digits) return;
+  const auto expected = reference("optdigits")[0];
+  const ls::Umap found = ls::umap(matrix(digits->rows, 64), {.seed = 1});
+  CHECK(found.initialization == ls::UmapInitialization::spectral);
+  CHECK(found.epochs == 500);
+  ls::EmbeddingQualityOptions all;
+  all.sample = 1797;
+  const auto quality = ls::embedding_quality(matrix(digits->rows, 64), found.embedding, digits->labels, all);
+  CHECK(quality.trustworthiness.value > expected[0] - 0.01);
+  CHECK(quality.label_accuracy.value().value > expected[1] - 0.005);
+
+  const auto published = layerscope_test::data_file("umap_digits/digits_embedding_42.npy");
+  if (!published) return;
+  const ls::Tensor theirs = ls::convert(ls::read_npy(*published), ls::DType::f32);
+  CHECK(std::abs(one_nn_accuracy(theirs, digits->labels) - 0.979) < 0.001);
+  CHECK(one_nn_accuracy(found.embedding, digits->labels) > one_nn_accuracy(theirs, digits->labels) - 0.01);
+}
+
+TEST_CASE("new rows come to lie among their class") {
+  const auto digits = optdigits();
+  if (!digits) return;
+  const ls::AnyView rows = matrix(digits->rows, 64);
+  const ls::AnyView known = rows.narrow(0, 0, 1200);
+  const ls::AnyView others = rows.narrow(0, 1200, 597);
+  const ls::UmapOptions options{.seed = 1, .threads = 2};
+  const ls::Umap layout = ls::umap(known, options);
+  const ls::UmapTransform moved = ls::umap_transform(layout, known, others, options);
+  CHECK(moved.epochs == 100);
+  REQUIRE(moved.embedding.shape() == ls::Shape{597, 2});
+  Size right = 0;
+  for (Size i = 0; i < 597; ++i) {
+    const Size label = nearest_label(layout.embedding, 1200, moved.embedding, i, digits->labels, false);
+    right += label == digits->labels[at(1200 + i)] ? 1 : 0;
+  }
+  CHECK(static_cast<double>(right) / 597 > reference("optdigits_transform")[0][0] - 0.01);
+  const ls::UmapOptions alone{.seed = 1, .threads = 1};
+  CHECK(same_bits(ls::umap_transform(layout, known, others, alone).embedding, moved.embedding));
+}
+
+TEST_CASE("hostile rows give a finite layout") {
+  const ls::UmapOptions quick{.epochs = 50, .seed = 1};
+  SECTION("one, two, three rows") {
+    for (const Size n : {1, 2, 3}) {
+      CAPTURE(n);
+      const auto x = blobs(1, n, 4, 0, 3);
+      const ls::Umap found = ls::umap(matrix(x, 4), quick);
+      REQUIRE(found.embedding.shape() == ls::Shape{n, 2});
+      const float* const y = found.embedding.data<float>();
+      for (Size i = 0; i < n; ++i) CHECK(y[2 * i + 1] == 0);  // the origin, or a line
+      if (n == 1) CHECK(y[0] == 0);
+      for (Size i = 1; i < n; ++i) CHECK(distance(found.embedding, 0, i) > 0.5);
+      CHECK(found.warnings.size() == 1);  // fewer rows than n_neighbors
+    }
+    const std::vector<float> line{0, 9, 4};
+    const ls::Tensor layout = ls::umap(matrix(line, 1)).embedding;
+    CHECK(distance(layout, 0, 1) > distance(layout, 0, 2));
+    CHECK(distance(layout, 0, 1) > distance(layout, 1, 2));
+  }
+  SECTION("fewer rows than n_neighbors") {
+    const auto x = blobs(1, 6, 4, 0, 4);
+    const ls::Umap found = ls::umap(matrix(x, 4), {.n_neighbors = 50});
+    CHECK(all_finite(found.embedding));
+    CHECK(found.neighbors.indices.extent(1) == 5);
+    REQUIRE(found.warnings.size() == 1);
+    CHECK_THAT(found.warnings[0], ContainsSubstring("exceeds the 5 rows"));
+  }
+  SECTION("rows that are all equal") {
+    const std::vector<float> x(600, 3.5F);
+    const ls::Umap found = ls::umap(matrix(x, 2), quick);
+    CHECK(all_finite(found.embedding));
+    CHECK(distance(found.embedding, 0, 299) > 0);
+  }
+  SECTION("nine rows of ten equal") {
+    auto x = blobs(1, 500, 3, 0, 5);
+    for (Size i = 0; i < 450; ++i) std::copy_n(x.begin() + 3, 3, x.begin() + 3 * i);
+    CHECK(all_finite(ls::umap(matrix(x, 3), quick).embedding));
+  }
+  SECTION("an outlier at 1e30, values near zero") {
+    auto x = blobs(2, 100, 3, 9, 6);
+    x[31] = 1e30F;
+    const ls::Umap found = ls::umap(matrix(x, 3), quick);
+    CHECK(all_finite(found.embedding));
+    for (float& value : x) value *= 1e-38F;
+    x[31] = 0;
+    CHECK(all_finite(ls::umap(matrix(x, 3), quick).embedding));
+  }
+  SECTION("one column") {
+    std::vector<float> x(400);
+    for (Size i = 0; i < 400; ++i) x[at(i)] = static_cast<float>((i * 37) % 400);
+    const ls::Umap found = ls::umap(matrix(x, 1), {.seed = 1});
+    CHECK(all_finite(found.embedding));
+    CHECK(ls::embedding_quality(matrix(x, 1), found.embedding).trustworthiness.value > 0.95);
+  }
+  SECTION("20,000 columns") {
+    const auto x = blobs(3, 10, 20000, 9, 7);
+    CHECK(all_finite(ls::umap(matrix(x, 20000), quick).embedding));
+  }
+  SECTION("rows with NaN") {
+    auto x = blobs(2, 30, 3, 20, 8);
+    x[at(3 * 7 + 1)] = std::numeric_limits<float>::quiet_NaN();
+    x[at(3 * 40)] = -std::numeric_limits<float>::infinity();
+    const ls::Error refused = error_of([&] { ls::umap(matrix(x, 3), quick); });
+    CHECK(refused.code() == ls::ErrorCode::non_finite);
+    CHECK_THAT(refused.what(), ContainsSubstring("row 7, column 1"));
+    for (const auto start : {ls::UmapInitialization::spectral, ls::UmapInitialization::pca}) {
+      ls::UmapOptions options = quick;
+      options.non_finite = ls::NonFiniteRows::drop;
+      options.initialization = start;
+      const ls::Umap found = ls::umap(matrix(x, 3), options);
+      CHECK(found.embedding.shape() == ls::Shape{58, 2});
+      CHECK(all_finite(found.embedding));
+      CHECK(found.dropped_rows == 2);
+      REQUIRE(found.rows.size() == 58);
+      CHECK(found.rows[7] == 8);
+      CHECK(found.rows[57] == 59);
+      CHECK(same_bits(ls::umap(found.neighbors, options).embedding, found.embedding) ==
+            (start == ls::UmapInitialization::spectral));
+    }
+  }
+}
+
+TEST_CASE("components of the graph are laid out apart, and said") {
+  const auto x = blobs(3, 60, 4, 1000, 9);
+  for (const Size dims : {2, 3}) {
+    const ls::Umap found = ls::umap(matrix(x, 4), {.n_neighbors = 6, .dimensions = dims, .seed = 1});
+    CHECK(found.components == 3);
+    REQUIRE(found.warnings.size() == 1);
+    CHECK_THAT(found.warnings[0], ContainsSubstring("3 components"));
+    std::vector<Size> labels(180);
+    for (Size i = 0; i < 180; ++i) labels[at(i)] = i / 60;
+    CHECK(ls::embedding_quality(matrix(x, 4), found.embedding, labels).label_accuracy.value().value == 1);
+  }
+}
+
+TEST_CASE("rows start where they are told, and new ones among their neighbours") {
+  const auto x = blobs(2, 50, 3, 15, 10);
+  std::vector<float> start(200);
+  for (Size i = 0; i < 100; ++i) {
+    start[at(2 * i)] = i < 50 ? -4.0F : 4.0F;
+    start[at(2 * i + 1)] = static_cast<float>(i % 50) / 10;
+  }
+  start[at(2 * 60)] = std::numeric_limits<float>::quiet_NaN();
+  ls::UmapOptions options{.epochs = 0, .initialization = ls::UmapInitialization::given};
+  options.initial = matrix(start, 2);
+  const ls::Umap found = ls::umap(matrix(x, 3), options);
+  const float* const y = found.embedding.data<float>();
+  for (Size i = 0; i < 100; ++i) {
+    if (i == 60) continue;
+    CHECK(y[2 * i] == start[at(2 * i)]);
+    CHECK(y[2 * i + 1] == start[at(2 * i + 1)]);
+  }
+  CHECK(std::abs(y[2 * 60] - 4) < 0.1F);
+  CHECK(y[2 * 60 + 1] > 0);
+  CHECK(y[2 * 60 + 1] < 5);
+}
+
+TEST_CASE("references hold rows where they were, in proportion to their weights") {
+  const auto x = blobs(4, 100, 4, 8, 11);
+  const ls::Umap before = ls::umap(matrix(x, 4), {.seed = 1});
+  const auto moved = [&](std::vector<ls::UmapReference> references, double alignment) {
+    ls::UmapOptions options{.initialization = ls::UmapInitialization::given, .seed = 2};
+    options.initial = before.embedding;
+    options.references = std::move(references);
+    options.alignment = alignment;
+    const ls::Umap after = ls::umap(matrix(x, 4), options);
+    CHECK(after.epochs == (options.references.empty() ? 500 : 30));
+    double sum = 0;
+    for (Size i = 0; i < 400; ++i) {
+      const double dx =
+          static_cast<double>(after.embedding.data<float>()[2 * i] - before.embedding.data<float>()[2 * i]);
+      const double dy =
+          static_cast<double>(after.embedding.data<float>()[2 * i + 1] - before.embedding.data<float>()[2 * i + 1]);
+      sum += std::sqrt(dx * dx + dy * dy) / 400;
+    }
+    return sum;
+  };
+  const std::vector<float> none(400, 0.0F);
+  const std::vector<float> half(400, 0.5F);
+  const ls::AnyView none_view = ls::TensorView<float>(none.data(), {400});
+  const ls::AnyView half_view = ls::TensorView<float>(half.data(), {400});
+  const double free = moved({{before.embedding, none_view, 1}}, 1e-2);
+  const double held_half = moved({{before.embedding, half_view, 1}}, 1e-1);
+  const double held = moved({{before.embedding, std::nullopt, 1}}, 1e-1);
+  const double held_long_ago = moved({{before.embedding, std::nullopt, 4}}, 1e-1);
+  CHECK(free > held_half);
+  CHECK(held_half > held);
+  CHECK(held_long_ago > held);
+  CHECK(moved({{before.embedding, std::nullopt, 1}}, 100) < 0.2 * free);
+  std::vector<float> gone(800, std::numeric_limits<float>::quiet_NaN());
+  CHECK(moved({{matrix(gone, 2), std::nullopt, 1}}, 100) == free);  // nobody was there
+}
+
+TEST_CASE("stop and progress") {
+  const auto x = blobs(2, 100, 3, 5, 12);
+  std::stop_source source;
+  ls::UmapOptions options{.epochs = 200, .stop = source.get_token()};
+  double last = 0;
+  std::string stages;
+  options.progress = [&](double fraction, std::string_view stage) {
+    CHECK(fraction >= last);
+    last = fraction;
+    if (stages.find(stage) == std::string::npos) stages += std::string(stage) + ' ';
+  };
+  ls::umap(matrix(x, 3), options);
+  CHECK(last == 1);
+  CHECK(stages == "neighbors graph initialization optimization ");
+  options.progress = [&](double, std::string_view stage) {
+    if (stage == "optimization") source.request_stop();
+  };
+  const ls::Error stopped = error_of([&] { ls::umap(matrix(x, 3), options); });
+  CHECK(stopped.code() == ls::ErrorCode::cancelled);
+}
+
+TEST_CASE("bad input is refused with what was found and what is expected") {
+  const auto x = blobs(1, 20, 3, 0, 13);
+  const auto refusal = [&](const ls::UmapOptions& options) {
+    const ls::Error error = error_of([&] { ls::umap(matrix(x, 3), options); });
+    CHECK(error.code() == ls::ErrorCode::invalid_argument);
+    return std::string(error.what());
+  };
+  CHECK(refusal({.n_neighbors = 1}) == "umap: n_neighbors is 1; expected 2 or more");
+  CHECK(refusal({.dimensions = 4}) == "umap: dimensions is 4; expected 2 or 3");
+  CHECK(refusal({.min_dist = 2}) == "umap: min_dist is 2; expected a number from 0 to spread");
+  CHECK_THAT(refusal({.spread = std::numeric_limits<double>::quiet_NaN()}), ContainsSubstring("spread is nan"));
+  CHECK_THAT(refusal({.epochs = -1}), ContainsSubstring("epochs is -1"));
+  CHECK_THAT(refusal({.learning_rate = 0}), ContainsSubstring("learning_rate is 0"));
+  CHECK_THAT(refusal({.negative_sample_rate = -2}), ContainsSubstring("negative_sample_rate is -2"));
+  CHECK_THAT(refusal({.initialization = ls::UmapInitialization::given}), ContainsSubstring("initial is absent"));
+  CHECK_THAT(refusal({.local_connectivity = -1}), ContainsSubstring("local_connectivity is -1"));
+  CHECK_THAT(refusal({.set_op_mix_ratio = 1.5}), ContainsSubstring("set_op_mix_ratio is 1.5"));
+  CHECK_THAT(refusal({.repulsion_strength = -1}), ContainsSubstring("repulsion_strength is -1"));
+  CHECK_THAT(refusal({.a = -1}), ContainsSubstring("a is -1"));
+  CHECK_THAT(refusal({.b = 9}), ContainsSubstring("b is 9"));
+  ls::UmapOptions options{.initialization = ls::UmapInitialization::given};
+  options.initial = matrix(x, 3);
+  CHECK_THAT(refusal(options), ContainsSubstring("initial has type float32 and shape [20, 3]"));
+  options = {.references = {{matrix(x, 3)}}};
+  CHECK_THAT(refusal(options), ContainsSubstring("expected float32 or float64 and [20, 2]"));
+  const std::vector<float> positions(40, 0.0F);
+  const std::vector<float> weights(20, 1.5F);
+  const ls::AnyView heavy = ls::TensorView<float>(weights.data(), {20});
+  options = {.references = {{matrix(positions, 2), heavy}}};
+  CHECK_THAT(refusal(options), ContainsSubstring("weight of row 0 of a reference is 1.5"));
+  options = {.references = {{matrix(positions, 2), std::nullopt, 0}}};
+  CHECK_THAT(refusal(options), ContainsSubstring("steps_ago of a reference is 0"));
+
+  CHECK(error_of([&] { ls::umap(matrix(x, 60).reshape({60}).value()); }).code() == ls::ErrorCode::invalid_argument);
+  CHECK(error_of([&] { ls::umap(matrix(x, 3).narrow(0, 0, 0)); }).code() == ls::ErrorCode::empty);
+  CHECK_THAT(error_of([] { ls::umap_initialization_from_name("pco"); }).what(), ContainsSubstring("\"pco\""));
+
+  ls::Neighbors neighbors = ls::knn(matrix(x, 3), {.k = 4});
+  neighbors.indices.mutable_data<std::int32_t>()[9] = 20;
+  CHECK_THAT(error_of([&] { ls::umap(neighbors); }).what(), ContainsSubstring("row 2 has the neighbour 20"));
+  neighbors.indices.mutable_data<std::int32_t>()[9] = 2;  // itself, which is passed over
+  CHECK(all_finite(ls::umap(neighbors, {.epochs = 10}).embedding));
+  neighbors.distances.mutable_data<float>()[4] = -1;
+  CHECK_THAT(error_of([&] { ls::umap(neighbors); }).what(), ContainsSubstring("row 1 has a neighbour at distance -1"));
+
+  const ls::Umap layout = ls::umap(matrix(x, 3), {.epochs = 5});
+  const ls::Error other = error_of([&] { ls::umap_transform(layout, matrix(x, 6), matrix(x, 6)); });
+  CHECK(std::string(other.what()) == "umap_transform: the data have 10 rows; expected the 20 of the layout");
+}
