@@ -22,6 +22,7 @@
 
 #include "embed_layout.hpp"
 #include "embed_pca.hpp"
+#include "embed_umap.hpp"
 #include "quality.hpp"
 
 namespace tool {
@@ -35,6 +36,7 @@ struct EmbedMethod {
 
 inline constexpr EmbedMethod embed_methods[] = {
     {"pca", embed_pca, ""},
+    {"umap", embed_umap, "--pca --metric --neighbors --min-dist --epochs "},
 };
 
 inline const EmbedMethod& embed_method(const EmbedArguments& arguments) {

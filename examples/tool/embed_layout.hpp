@@ -26,6 +26,9 @@ struct EmbedArguments {
   // What some methods take; absent: not given.
   std::optional<std::int64_t> pca;  ///< components that the rows are reduced to first
   std::optional<std::string> metric;
+  std::optional<std::int64_t> neighbors;
+  std::optional<double> min_dist;
+  std::optional<std::int64_t> epochs;
 };
 
 /// The options given that only some methods take.
@@ -33,6 +36,9 @@ inline std::vector<std::string> special_options(const EmbedArguments& arguments)
   std::vector<std::string> given;
   if (arguments.pca) given.emplace_back("--pca");
   if (arguments.metric) given.emplace_back("--metric");
+  if (arguments.neighbors) given.emplace_back("--neighbors");
+  if (arguments.min_dist) given.emplace_back("--min-dist");
+  if (arguments.epochs) given.emplace_back("--epochs");
   return given;
 }
 

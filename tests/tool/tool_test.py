@@ -5,6 +5,7 @@ Usage: tool_test.py <layerscope> <data directory or "">
 
 import gzip
 import json
+import math
 import struct
 import subprocess
 import sys
@@ -166,6 +167,33 @@ class MadeHere(Case):
         judged = json.loads(self.accepted("quality", self.x, out, "--labels", self.path("l.npy")))
         self.assertEqual(found["quality"], {key: judged[key] for key in found["quality"]})
         self.assertGreater(found["peak_memory_bytes"], 1 << 20)
+
+    def test_embed_umap(self):
+        rows = [[math.sin(i * (j + 1)) + 9 * (i % 2) for j in range(6)] for i in range(60)]
+        npy(self.x, [value for row in rows for value in row], shape=(60, 6))
+        npy(self.path("l.npy"), [i % 2 for i in range(60)], "<i4", "i")
+        out, png, report = self.path("y.npy"), self.path("y.png"), self.path("r.json")
+        options = ["--labels", self.path("l.npy"), "--png", png, "--report", report, "--seed", "3", "--pca", "4"]
+        options += ["--neighbors", "10", "--min-dist", "0.2", "--metric", "manhattan", "--epochs", "40"]
+        written = []
+        for threads in ("1", "2"):
+            self.accepted("embed", self.x, "--method", "umap", "--out", out, "--threads", threads, *options)
+            written.append(out.read_bytes())
+        self.assertEqual(written[0], written[1])
+        shape, y = read_npy(out)
+        self.assertEqual(shape, (60, 2))
+        png_size(png)
+        found = json.loads(report.read_text())
+        expected = {"method": "umap", "dims": 2, "pca": 4, "metric": "manhattan", "n_neighbors": 10, "min_dist": 0.2,
+                    "epochs": 40, "components": 2, "initialization": "spectral"}
+        self.assertEqual({key: found[key] for key in expected}, expected)
+        self.assertEqual(found["quality"]["label_accuracy"]["value"], 1)
+        self.assertEqual(list(found["seconds"]), ["read", "pca", "neighbors", "graph", "initialization", "optimization",
+                                                  "total", "write", "quality"])
+        self.accepted("embed", self.x, "--method", "umap", "--dims", "3", "--out", out)
+        self.assertEqual(read_npy(out)[0], (60, 3))
+        self.refused("embed", self.x, "--method", "umap", "--dims", "4", "--out", out, saying="dimensions is 4")
+        self.refused("embed", self.x, "--neighbors", "4", "--out", out, saying="--neighbors")
 
     def test_knn(self):
         npy(self.x, [0, 0, 1, 1, 3, 3, 7, 7, 8, 8], shape=(5, 2))
