@@ -46,8 +46,10 @@
 #include <layerscope/readers/tensor_file.hpp>
 
 #include <layerscope/algorithms/attention.hpp>
+#include <layerscope/algorithms/attention_chart.hpp>
 #include <layerscope/algorithms/attention_rollout.hpp>
 #include <layerscope/algorithms/attention_scores.hpp>
+#include <layerscope/algorithms/attention_timeline.hpp>
 #include <layerscope/algorithms/colormap.hpp>
 #include <layerscope/algorithms/embedding_change.hpp>
 #include <layerscope/algorithms/embedding_quality.hpp>
@@ -72,6 +74,7 @@
 #include <layerscope/algorithms/sprite_sheet.hpp>
 #include <layerscope/algorithms/statistics.hpp>
 #include <layerscope/algorithms/text.hpp>
+#include <layerscope/algorithms/token_text.hpp>
 #include <layerscope/algorithms/umap.hpp>
 
 #include <layerscope/sinks/callback.hpp>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <layerscope/algorithms/colormap.hpp>
+#include <layerscope/algorithms/detail/step_thinning.hpp>
 #include <layerscope/algorithms/line_chart.hpp>
 #include <layerscope/config.hpp>
 #include <layerscope/core/artifact.hpp>
@@ -61,9 +62,9 @@ class HistogramTimeline {
   /// The steps kept, in increasing order.
   std::vector<Step> steps() const;
   /// Steps that were added (again counts once), kept or not.
-  std::int64_t steps_added() const noexcept { return added_; }
+  std::int64_t steps_added() const noexcept { return thinning_.added(); }
   /// Of how many steps one is kept, beside the newest: 1, 2, 4 …
-  std::int64_t stride() const noexcept { return stride_; }
+  std::int64_t stride() const noexcept { return thinning_.stride(); }
 
  private:
   struct Row {
@@ -80,9 +81,7 @@ class HistogramTimeline {
   HistogramTimelineOptions options_;
   std::vector<double> edges_;
   std::vector<Row> rows_;
-  std::int64_t added_ = 0;
-  std::int64_t stride_ = 1;
-  std::int64_t since_kept_ = 0;  // steps since the last row that stays; above 0 the last row is only the newest
+  detail::StepThinning thinning_;
 };
 
 struct HistogramTimelineChartOptions {

@@ -107,13 +107,6 @@ inline RowSums sums_of_row(const float* row, std::int64_t keys, std::int64_t pos
   return sums;
 }
 
-/// The one of two weights that a pooled cell shows.
-inline float pooled_of(float kept, float found) noexcept {
-  if (is_finite(kept) && is_finite(found)) return (std::max)(kept, found);
-  if (is_nan(kept)) return kept;
-  return is_finite(found) ? kept : found;
-}
-
 LAYERSCOPE_INLINE void AttentionCollector::add(std::int64_t block, const float* rows) {
   const std::int64_t keys = summary_.keys;
   const std::int64_t first = block % rows_ * summary_.query_pool;
@@ -126,8 +119,8 @@ LAYERSCOPE_INLINE void AttentionCollector::add(std::int64_t block, const float* 
     for (std::int64_t column = 0; column < columns_; ++column) {
       const std::int64_t begin = column * summary_.key_pool;
       const std::int64_t end = (std::min)(begin + summary_.key_pool, keys);
-      float most = query == first ? rows[begin] : pooled_of(out[column], rows[begin]);
-      for (std::int64_t k = begin + 1; k < end; ++k) most = pooled_of(most, rows[k]);
+      float most = query == first ? rows[begin] : pooled_weight(out[column], rows[begin]);
+      for (std::int64_t k = begin + 1; k < end; ++k) most = pooled_weight(most, rows[k]);
       out[column] = most;
     }
     const RowSums sums = sums_of_row(rows, keys, query + shift, causal);

@@ -3,11 +3,15 @@
 
 #include <layerscope/algorithms/detail/canvas.hpp>
 #include <layerscope/algorithms/detail/colour_bar.hpp>
+#include <layerscope/algorithms/grid.hpp>
 #include <layerscope/algorithms/text.hpp>
+#include <layerscope/core/artifact.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <string>
 
 namespace layerscope::inline LAYERSCOPE_ABI::detail {

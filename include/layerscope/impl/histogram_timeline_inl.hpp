@@ -120,27 +120,7 @@ LAYERSCOPE_INLINE void HistogramTimeline::add(std::int64_t step, const AnyView& 
 }
 
 LAYERSCOPE_INLINE void HistogramTimeline::insert(Row row) {
-  const auto at = std::lower_bound(rows_.begin(), rows_.end(), row.step.step,
-                                   [](const Row& other, std::int64_t step) { return other.step.step < step; });
-  if (at != rows_.end() && at->step.step == row.step.step) {
-    *at = std::move(row);
-    return;
-  }
-  ++added_;
-  if (at == rows_.end() && since_kept_ > 0) {
-    rows_.back() = std::move(row);  // which was kept as the newest only
-  } else {
-    rows_.insert(at, std::move(row));
-  }
-  since_kept_ = (since_kept_ + 1) % stride_;
-  if (static_cast<std::int64_t>(rows_.size()) <= options_.max_steps) return;
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < rows_.size(); i += 2, ++kept) {
-    if (kept != i) rows_[kept] = std::move(rows_[i]);
-  }
-  rows_.resize(kept);                           // their number was odd: the newest stays
-  if (since_kept_ > 0) since_kept_ += stride_;  // the row before the newest was given up
-  stride_ *= 2;
+  thinning_.insert(rows_, std::move(row), options_.max_steps, [](const Row& one) { return one.step.step; });
 }
 
 LAYERSCOPE_INLINE std::vector<double> HistogramTimeline::edges_for_now() const {

@@ -4,6 +4,7 @@
 
 #include <layerscope/algorithms/attention.hpp>
 #include <layerscope/config.hpp>
+#include <layerscope/core/finite.hpp>
 #include <layerscope/core/tensor_view.hpp>
 
 #include <array>
@@ -46,6 +47,13 @@ class AttentionCollector {
   float* pooled_ = nullptr;
   std::vector<AttentionBlock> blocks_;
 };
+
+/// The one of two weights that a pooled cell shows: NaN before infinities before the larger.
+inline float pooled_weight(float kept, float found) noexcept {
+  if (is_finite(kept) && is_finite(found)) return kept < found ? found : kept;
+  if (is_nan(kept)) return kept;
+  return is_finite(found) ? kept : found;
+}
 
 /// The weights as [heads, queries, keys]. Throws as summarize_attention().
 AnyView attention_heads_view(const Attention& attention, const char* what);

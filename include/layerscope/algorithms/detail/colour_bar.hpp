@@ -1,12 +1,14 @@
 // A bar of colours with the numbers at its ends and in its middle, as composed pictures have it at their right edge.
 #pragma once
 
-#include <layerscope/algorithms/detail/canvas.hpp>
-#include <layerscope/algorithms/grid.hpp>
 #include <layerscope/config.hpp>
 #include <layerscope/core/image.hpp>
 
 #include <cstdint>
+
+namespace layerscope::inline LAYERSCOPE_ABI {
+struct ColourBar;
+}  // namespace layerscope::inline LAYERSCOPE_ABI
 
 namespace layerscope::inline LAYERSCOPE_ABI::detail {
 
