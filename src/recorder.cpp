@@ -6,6 +6,7 @@
 #include <layerscope/impl/recorder_worker_inl.hpp>
 #include <layerscope/impl/schedule_inl.hpp>
 #include <layerscope/impl/snapshot/activations_inl.hpp>
+#include <layerscope/impl/snapshot/attention_inl.hpp>
 #include <layerscope/impl/snapshot/embedding_inl.hpp>
 #include <layerscope/impl/snapshot/filters_inl.hpp>
 #include <layerscope/impl/snapshot/gradients_inl.hpp>

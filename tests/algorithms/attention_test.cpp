@@ -88,6 +88,7 @@ TEST_CASE("Attention: every fault is named, counted and placed") {
                                  "negative: 1 of 10 rows with a negative weight, first of head 1, query 0: -0.2",
                                  "row_sum: 3 of 10 rows not summing to 1, first of head 1, query 0: 0.6"});
   CHECK(summary.sound_rows == std::vector<std::int64_t>{3, 3});
+  CHECK(summary.range == ls::Range{static_cast<double>(-0.2f), 0.25});
   CHECK_THAT(summary.entropy[0], Catch::Matchers::WithinAbs(std::log(5.0), 1e-6));
   CHECK_THAT(summary.entropy[1], Catch::Matchers::WithinAbs(std::log(5.0), 1e-6));  // 0.25 each counts as 0.2
   CHECK(ls::is_nan(summary.pooled.data<float>()[7]));

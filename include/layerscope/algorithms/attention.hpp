@@ -5,6 +5,7 @@
 #pragma once
 
 #include <layerscope/config.hpp>
+#include <layerscope/core/artifact.hpp>
 #include <layerscope/core/tensor.hpp>
 #include <layerscope/core/tensor_view.hpp>
 
@@ -111,6 +112,7 @@ struct AttentionSummary {
   /// of the block is, else the infinity that is.
   Tensor pooled;
   std::int64_t query_pool = 1, key_pool = 1;
+  Range range;  ///< smallest and largest finite weight; 0 and 0 when none is
   /// [heads · rows]: 1 where a query of the block has weights that do not sum to 1, are negative or look ahead.
   std::vector<std::uint8_t> marked;
 

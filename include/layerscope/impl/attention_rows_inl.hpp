@@ -85,7 +85,9 @@ LAYERSCOPE_INLINE AttentionCollector::AttentionCollector(AttentionSummary summar
 struct RowSums {
   double sum = 0, weighted_log = 0, distance = 0;
   std::int64_t nan = 0, infinite = 0;
-  float smallest = 0, later = 0;  // the most negative weight; the weight on a later key that is largest
+  float smallest = (std::numeric_limits<float>::max)();
+  float largest = std::numeric_limits<float>::lowest();
+  float later = 0;  // the weight on a later key that is largest
 };
 
 inline RowSums sums_of_row(const float* row, std::int64_t keys, std::int64_t position, bool causal) {
@@ -96,10 +98,11 @@ inline RowSums sums_of_row(const float* row, std::int64_t keys, std::int64_t pos
       ++(is_nan(w) ? sums.nan : sums.infinite);
       continue;
     }
+    sums.smallest = (std::min)(sums.smallest, w);
+    sums.largest = (std::max)(sums.largest, w);
     if (w == 0) continue;
     const auto weight = static_cast<double>(w);
     sums.sum += weight;
-    sums.smallest = (std::min)(sums.smallest, w);
     if (w > 0) sums.weighted_log += weight * std::log(weight);
     sums.distance += weight * static_cast<double>(k < position ? position - k : k - position);
     if (causal && k > position && std::fabs(w) > std::fabs(sums.later)) sums.later = w;
@@ -130,6 +133,11 @@ LAYERSCOPE_INLINE void AttentionCollector::add(std::int64_t block, const float* 
       found.query[at] = query;
       found.value[at] = value;
     };
+    if (sums.smallest <= sums.largest) {
+      found.smallest = found.any ? (std::min)(found.smallest, sums.smallest) : sums.smallest;
+      found.largest = found.any ? (std::max)(found.largest, sums.largest) : sums.largest;
+      found.any = true;
+    }
     const bool finite = sums.nan + sums.infinite == 0;
     const bool off = finite && is_finite(tolerance_) && std::fabs(sums.sum - 1) > tolerance_;
     if (sums.nan > 0) tell(AttentionFault::nan, 0);
@@ -148,6 +156,15 @@ LAYERSCOPE_INLINE void AttentionCollector::add(std::int64_t block, const float* 
 
 LAYERSCOPE_INLINE AttentionSummary AttentionCollector::finish() {
   constexpr double none = std::numeric_limits<double>::quiet_NaN();
+  bool any = false;
+  for (const AttentionBlock& block : blocks_) {
+    if (!block.any) continue;
+    const auto smallest = static_cast<double>(block.smallest);
+    const auto largest = static_cast<double>(block.largest);
+    summary_.range.min = any ? (std::min)(summary_.range.min, smallest) : smallest;
+    summary_.range.max = any ? (std::max)(summary_.range.max, largest) : largest;
+    any = true;
+  }
   for (std::int64_t head = 0; head < summary_.heads; ++head) {
     AttentionBlock all;
     for (std::int64_t row = 0; row < rows_; ++row) {

@@ -1,6 +1,7 @@
 // The options of the snapshot shorthands.
 #pragma once
 
+#include <layerscope/algorithms/attention.hpp>
 #include <layerscope/config.hpp>
 #include <layerscope/core/artifact.hpp>
 #include <layerscope/core/layout.hpp>
@@ -71,6 +72,22 @@ struct StatisticsSnapshotOptions {
 struct HeatmapSnapshotOptions {
   /// Most rows, and most columns, copied and shown, at least 1. Default 1024.
   std::int64_t max_side = 1024;
+};
+
+struct AttentionSnapshotOptions {
+  /// Which tokens look at which. Default: self of weights, causal of queries and keys.
+  std::optional<AttentionKind> kind = std::nullopt;
+  /// The tokens as the tokenizer writes them, UTF-8; empty, or one a query. Default none: positions are shown.
+  std::vector<std::string> query_tokens = {};
+  /// Empty, or one a key. Default: query_tokens, where there are as many keys as queries and the kind is not cross.
+  std::vector<std::string> key_tokens = {};
+  /// Of several samples, the one shown, from 0. Default 0.
+  std::int64_t sample = 0;
+  /// Of queries and keys: the factor of their products, finite. Default 1 / √d.
+  std::optional<double> scale = std::nullopt;
+  /// Most queries, and most keys, recorded a head, at least 1: longer sequences are pooled, the largest weight of each
+  /// block staying. Default 512.
+  std::int64_t max_side = 512;
 };
 
 /// Principal components, fitted at every step anew and turned onto the layout of the step before (orthogonal

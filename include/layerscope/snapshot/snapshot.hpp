@@ -1,6 +1,7 @@
 // What a training loop calls: one function per thing to see. Each is a typed front over Recorder::submit.
 #pragma once
 
+#include <layerscope/algorithms/attention.hpp>
 #include <layerscope/config.hpp>
 #include <layerscope/core/tensor_ref.hpp>
 #include <layerscope/probe.hpp>
@@ -11,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -60,6 +62,18 @@ class Snapshot {
   /// Rows [n, …] projected to two or three dimensions; later dimensions are flattened.
   Status embedding(std::string_view name, const TensorRef& x, const EmbeddingOptions& options = {}) noexcept;
 
+  /// The weights of one layer's heads, [heads, queries, keys], [queries, keys] or [samples, heads, queries, keys], as
+  /// pictures and with each head's entropy and mean distance. Rows that are no distribution and NaN are shown and
+  /// warned of by name. All steps so far are one artifact of kind "attention_timeline" that each step brings up to
+  /// date: of a single query a step, as a decoder has it, its row; else small pictures and lines.
+  Status attention(std::string_view name, const TensorRef& weights,
+                   const AttentionSnapshotOptions& options = {}) noexcept;
+
+  /// The same from queries [heads, n, d] and keys [key heads, m, d], for kernels that return no weights: see
+  /// algorithms/attention_scores.hpp. The weights are computed a tile at a time and never held.
+  Status attention(std::string_view name, const TensorRef& queries, const TensorRef& keys,
+                   const AttentionSnapshotOptions& options = {}) noexcept;
+
   /// One number a step; the artifact is the whole series so far, drawn as a line chart. A step given again replaces its
   /// value. No value is lost, whatever the queue drops; in a quick loop several are written together.
   Status scalar(std::string_view name, double value) noexcept;
@@ -89,6 +103,9 @@ class Snapshot {
   Status summarize(std::string_view kind, std::string_view name, const TensorRef& x, const Shape& shape,
                    std::function<Artifact(const AnyView&, int threads)> summary, detail::OverviewFeed feed,
                    std::function<void(std::vector<Artifact>&)> then = nullptr);
+  /// What both forms of attention() do: `summarize` gets the tensors, of one sample where they have several.
+  Status attend(std::string_view name, std::span<const TensorRef> inputs, std::int64_t sample,
+                std::function<AttentionSummary(std::span<const AnyView>, int threads)> summarize);
   /// What a job adds to the overview of layers about the tensor of this name; nothing when there is no overview.
   detail::OverviewFeed feed(std::string_view name, std::optional<TensorRole> role = std::nullopt);
 
@@ -134,6 +151,8 @@ inline Snapshot::Listener Snapshot::listen(const ActivationsOptions& options) co
 
 #ifdef LAYERSCOPE_HEADER_ONLY
 #include <layerscope/impl/snapshot/activations_inl.hpp>
+#include <layerscope/impl/snapshot/attention_inl.hpp>
+#include <layerscope/impl/snapshot/attention_timeline.hpp>
 #include <layerscope/impl/snapshot/common.hpp>
 #include <layerscope/impl/snapshot/embedding_inl.hpp>
 #include <layerscope/impl/snapshot/filters_inl.hpp>

@@ -20,6 +20,8 @@ inline constexpr std::size_t attention_faults = 5;
 struct AttentionBlock {
   double entropy = 0, distance = 0;  // sums over the sound rows
   std::int64_t sound = 0;
+  float smallest = 0, largest = 0;  // of the finite weights, where there are any
+  bool any = false;
   std::array<std::int64_t, attention_faults> rows{};   // with each fault
   std::array<std::int64_t, attention_faults> query{};  // first of them
   std::array<double, attention_faults> value{};
