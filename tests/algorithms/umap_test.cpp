@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/kernels/levels.hpp"
 #include "support/catch.hpp"
 #include "support/data.hpp"
 #include "support/error.hpp"
@@ -456,3 +457,242 @@ TEST_CASE("bad input is refused with what was found and what is expected") {
   const ls::Error other = error_of([&] { ls::umap_transform(layout, matrix(x, 6), matrix(x, 6)); });
   CHECK(std::string(other.what()) == "umap_transform: the data have 10 rows; expected the 20 of the layout");
 }
+
+#ifdef LAYERSCOPE_HEADER_ONLY
+// The inner functions have no place in the compiled library's interface.
+
+namespace {
+
+/// What umap-learn was given: neighbours of the reference, the row itself not among them.
+ls::Neighbors reference_neighbors(const std::string& k) {
+  const auto indices = reference("neighbors" + k)[0];
+  const auto distances = reference("distances" + k)[0];
+  const Size columns = static_cast<Size>(indices.size()) / 30;
+  ls::Neighbors found;
+  found.indices = ls::Tensor(ls::DType::i32, {30, columns});
+  found.distances = ls::Tensor(ls::DType::f32, {30, columns});
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    found.indices.mutable_data<std::int32_t>()[i] = static_cast<std::int32_t>(indices[i]);
+    found.distances.mutable_data<float>()[i] = static_cast<float>(distances[i]);
+  }
+  return found;
+}
+
+ls::detail::UmapGraph graph_of(const ls::Neighbors& given, double local_connectivity, double mix) {
+  const auto neighbors =
+      ls::detail::checked_neighbors(given, {}, given.indices.extent(0), ls::SelfNeighbor::exclude, "umap");
+  return ls::detail::join_directions(neighbors, ls::detail::membership_strengths(neighbors, local_connectivity, 2), mix,
+                                     2);
+}
+
+}  // namespace
+
+TEST_CASE("the fuzzy graph is that of umap-learn") {
+  for (const auto& expected : reference("graph")) {
+    CAPTURE(expected[0], expected[1], expected[2]);
+    const auto given = reference_neighbors(std::to_string(static_cast<Size>(expected[0])));
+    const auto graph = graph_of(given, expected[1], expected[2]);
+    std::vector<double> dense(900, 0.0);
+    for (Size v = 0; v < 30; ++v) {
+      for (Size e = graph.begin(v); e < graph.end(v); ++e) {
+        dense[at(30 * v + graph.to[at(e)])] += static_cast<double>(graph.weight[at(e)]);
+      }
+    }
+    for (std::size_t i = 0; i < dense.size(); ++i) {
+      CAPTURE(i);
+      CHECK(std::abs(dense[i] - expected[3 + i]) < 3e-5);  // umap-learn's sums are within 1e-5 of their target
+    }
+  }
+}
+
+TEST_CASE("smooth distances: exp(-excess / sigma) adds up to log2 of the rows in the neighbourhood") {
+  const ls::Random random(21);
+  for (const Size count : {1, 2, 5, 14, 60}) {
+    for (const double scale : {1e-30, 1.0, 1e37}) {
+      std::vector<double> d(at(count));
+      for (std::size_t i = 0; i < d.size(); ++i) d[i] = scale * (1 + random.uniform(i));
+      std::sort(d.begin(), d.end());
+      const auto found = ls::detail::smooth_distance(d.data(), count, 1);
+      CHECK(found.rho == d[0]);
+      if (count < 3) continue;  // one at rho makes log2 of two already
+      double sum = 0;
+      for (const double value : d) sum += std::exp(-(value - found.rho) / found.sigma);
+      CHECK(std::abs(sum - std::log2(static_cast<double>(count) + 1)) < 1e-5);
+    }
+  }
+  const std::vector<double> equal(14, 2.0);
+  CHECK(std::abs(ls::detail::smooth_distance(equal.data(), 14, 1).sigma - 2e-3) < 1e-15);  // a thousandth of the mean
+  const std::vector<double> zero(14, 0.0);
+  CHECK(ls::detail::smooth_distance(zero.data(), 14, 1).sigma == 0);
+}
+
+TEST_CASE("components: by size, each vertex once") {
+  ls::detail::UmapGraph graph;
+  const std::vector<std::pair<int, int>> edges{{1, 4}, {4, 6}, {0, 2}, {6, 7}};
+  for (int v = 0; v < 8; ++v) {
+    for (const auto& [a, b] : edges) {
+      if (a == v || b == v) graph.to.push_back(a == v ? b : a);
+    }
+    graph.first.push_back(static_cast<Size>(graph.to.size()));
+  }
+  graph.weight.assign(graph.to.size(), 1.0F);
+  const auto found = ls::detail::components_of(graph);
+  CHECK(found.first == std::vector<Size>{0, 4, 6, 7, 8});
+  CHECK(found.vertices == std::vector<std::int32_t>{1, 4, 6, 7, 0, 2, 3, 5});
+  graph.weight[0] = 0.25F;
+  graph.weight[1] = 0.25F;
+  ls::detail::normalize_and_prune(graph, 0.5F);
+  CHECK(graph.to.size() == 6);
+}
+
+TEST_CASE("smoothest vectors: those of a path by formula, of others by a dense solver") {
+  // The normalised Laplacian of a path of n vertices has the values 1 - cos(pi k / (n - 1)).
+  ls::detail::ThreadTeam team(2);
+  const auto degrees_of = [](const ls::detail::UmapGraph& graph) {
+    std::vector<double> degrees(at(graph.vertices()), 0.0);
+    for (Size v = 0; v < graph.vertices(); ++v) {
+      for (Size e = graph.begin(v); e < graph.end(v); ++e) degrees[at(v)] += static_cast<double>(graph.weight[at(e)]);
+    }
+    return degrees;
+  };
+  ls::detail::UmapGraph path;
+  for (int v = 0; v < 100; ++v) {
+    if (v > 0) path.to.push_back(v - 1);
+    if (v < 99) path.to.push_back(v + 1);
+    path.first.push_back(static_cast<Size>(path.to.size()));
+  }
+  path.weight.assign(path.to.size(), 0.5F);
+  const double pi = 3.14159265358979323846;
+  for (const auto& found : {ls::detail::dense_spectral_vectors(path, degrees_of(path), 3),
+                            ls::detail::SpectralSolver(path, degrees_of(path), 1, team).solve(3, 1e-3, 1000)}) {
+    REQUIRE(found.converged);
+    for (int k = 1; k <= 3; ++k) CHECK(std::abs(found.values[at(k - 1)] / (1 - std::cos(pi * k / 99)) - 1) < 1e-3);
+  }
+
+  const auto x = blobs(4, 150, 5, 3, 14);
+  const auto graph = graph_of(ls::knn(matrix(x, 5), {.k = 14}), 1, 1);
+  const auto degrees = degrees_of(graph);
+  const auto dense = ls::detail::dense_spectral_vectors(graph, degrees, 3);
+  const auto found = ls::detail::SpectralSolver(graph, degrees, 1, team).solve(3, 1e-4, 1000);
+  REQUIRE(found.converged);
+  CHECK(found.residual <= 1e-4);
+  for (std::size_t k = 0; k < 3; ++k) {
+    double cosine = 0;
+    for (std::size_t v = 0; v < 600; ++v) cosine += dense.vectors[k][v] * found.vectors[k][v];
+    CHECK(std::abs(cosine) > 1 - 1e-4);
+    CHECK(std::abs(found.values[k] / dense.values[k] - 1) < 1e-4);
+  }
+  CHECK_FALSE(ls::detail::SpectralSolver(graph, degrees, 1, team).solve(3, 1e-4, 3).converged);
+}
+
+TEST_CASE("kernels: powers within the error stated, forces as summed in float64") {
+  const ls::Random random(31);
+  constexpr Size n = 100;
+  for (const ls::IsaLevel level : runnable_levels()) {
+    CAPTURE(ls::name(level));
+    const auto& kernels = ls::detail::umap_kernels(level);
+    std::vector<float> x(4096);
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(std::exp(140 * random.uniform(i) - 70));
+    x[0] = 1;
+    std::vector<float> powers(x.size());
+    for (const float exponent : {0.5F, 0.895F, 0.95F}) {
+      kernels.powers(x.data(), static_cast<Size>(x.size()), exponent, powers.data());
+      double worst = 0;
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        const double exact = std::pow(static_cast<double>(x[i]), static_cast<double>(exponent));
+        worst = std::max(worst, std::abs(static_cast<double>(powers[i]) / exact - 1));
+      }
+      CHECK(worst < 2e-5);
+    }
+
+    for (const Size dims : {2, 3}) {
+      const Size stride = dims == 2 ? 2 : 4;
+      std::vector<float> own(at(n * stride));
+      for (std::size_t i = 0; i < own.size(); ++i) own[i] = static_cast<float>(6 * random.uniform(i) - 3);
+      std::copy_n(own.begin(), stride, own.begin() + stride);  // two rows on one point
+      ls::detail::UmapGraph graph;
+      std::vector<float> pushes;
+      for (Size v = 0; v < n; ++v) {
+        // From none to more than are worked on at a time.
+        const Size edges = v == 5 ? 700 : v % 40;
+        for (Size e = 0; e < edges; ++e) {
+          graph.to.push_back(static_cast<std::int32_t>(random.below(at(1000 * v + e), n)));
+          graph.weight.push_back(static_cast<float>(random.uniform(at(1000 * v + e))));
+        }
+        graph.first.push_back(static_cast<Size>(graph.to.size()));
+        pushes.push_back(v == 7 ? 0.0F : v == 8 ? 900.0F : static_cast<float>(v % 50));
+      }
+      const ls::detail::UmapForceJob job{own.data(),
+                                         own.data(),
+                                         stride,
+                                         static_cast<std::uint32_t>(n),
+                                         graph.first.data(),
+                                         graph.to.data(),
+                                         graph.weight.data(),
+                                         pushes.data(),
+                                         2,
+                                         1.577F,
+                                         0.895F,
+                                         1.5F,
+                                         77};
+      std::vector<float> gradient(at(n * stride));
+      kernels.forces(job, 0, n, gradient.data());
+      std::vector<float> part(at(40 * stride));
+      kernels.forces(job, 30, 70, part.data());
+      CHECK(std::equal(part.begin(), part.end(), gradient.begin() + 30 * stride));
+      for (Size v = 0; v < n; ++v) {
+        double sum[3] = {};
+        const auto add = [&](Size other, bool pulls, double factor) {
+          double delta[3] = {};
+          double squared = 0;
+          for (Size axis = 0; axis < dims; ++axis) {
+            delta[axis] =
+                static_cast<double>(own[at(v * stride + axis)]) - static_cast<double>(own[at(other * stride + axis)]);
+            squared += delta[axis] * delta[axis];
+          }
+          if (squared == 0) return;
+          const double power = std::pow(squared, 0.895);
+          const double curve = 1 + 1.577 * power;
+          const double force =
+              pulls ? -2 * 1.577 * 0.895 * power / squared / curve : 2 * 0.895 * 1.5 / ((0.001 + squared) * curve);
+          for (Size axis = 0; axis < dims; ++axis) {
+            sum[axis] += factor * std::clamp(force * delta[axis], -4.0, 4.0);
+          }
+        };
+        for (Size e = graph.begin(v); e < graph.end(v); ++e) {
+          add(graph.to[at(e)], true, 2 * static_cast<double>(graph.weight[at(e)]));
+        }
+        const double due = static_cast<double>(pushes[at(v)]);
+        const Size samples = std::min<Size>(256, static_cast<Size>(std::ceil(due / 16)) * 16);
+        for (Size s = 0; s < samples; ++s) {
+          std::uint32_t h =
+              ls::detail::umap_row_key(77, static_cast<std::uint64_t>(v)) + static_cast<std::uint32_t>(s) * 0x9E3779B9u;
+          h = (h ^ h >> 16) * 0x7FEB352Du;
+          h = (h ^ h >> 15) * 0x846CA68Bu;
+          h ^= h >> 16;
+          add(static_cast<Size>(std::uint64_t{h} * n >> 32), false, due / static_cast<double>(samples));
+        }
+        for (Size axis = 0; axis < dims; ++axis) {
+          CAPTURE(v, axis);
+          CHECK(std::abs(static_cast<double>(gradient[at(v * stride + axis)]) - sum[axis]) < 3e-4 * (1 + due));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("negative samples are uniform, and differ by row and epoch") {
+  constexpr std::uint32_t bins = 50;
+  std::vector<double> counts(bins, 0.0);
+  double same = 0;
+  for (std::uint64_t row = 0; row < 5000; ++row) {
+    const std::uint32_t key = ls::detail::umap_row_key(12, row);
+    counts[std::uint64_t{key} * bins >> 32] += 1;
+    same += key == ls::detail::umap_row_key(12, row + 1) || key == ls::detail::umap_row_key(13, row) ? 1 : 0;
+  }
+  double chi_squared = 0;
+  for (const double count : counts) chi_squared += (count - 100) * (count - 100) / 100;
+  CHECK(chi_squared < 90);  // 49 degrees of freedom: 1 in 4,000 exceeds 89
+  CHECK(same == 0);
+}
+#endif
