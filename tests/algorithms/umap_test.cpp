@@ -360,7 +360,7 @@ TEST_CASE("references hold rows where they were, in proportion to their weights"
     options.references = std::move(references);
     options.alignment = alignment;
     const ls::Umap after = ls::umap(matrix(x, 4), options);
-    CHECK(after.epochs == (options.references.empty() ? 500 : 30));
+    CHECK(after.epochs == (options.references.empty() ? 500 : 60));
     double sum = 0;
     for (Size i = 0; i < 400; ++i) {
       const double dx =

@@ -59,11 +59,10 @@ struct UmapOptions {
   double min_dist = 0.1;
   /// Unit of the layout: how fast the pull falls off beyond min_dist, above 0.
   double spread = 1;
-  /// Passes over the graph, 0 …. Default: 500 for up to 10,000 rows, else 200, as umap-learn; 30 where `initial` is
-  /// given together with references.
+  /// Passes over the graph, 0 …. Default: 500 for up to 10,000 rows, else 200, as umap-learn. A warm start (`initial`
+  /// together with references) takes 60 and 40.
   std::optional<std::int64_t> epochs = std::nullopt;
-  /// Step of the first epoch in units of the layout, above 0; it falls linearly to 0. Default: 1; 0.25 where `initial`
-  /// is given together with references.
+  /// Step of the first epoch in units of the layout, above 0; it falls linearly to 0. Default: 1; 0.5 for a warm start.
   std::optional<double> learning_rate = std::nullopt;
   /// Random rows that push for each edge that pulls, 0 ….
   std::int64_t negative_sample_rate = 5;
@@ -152,7 +151,7 @@ class UmapState {
   UmapState& operator=(UmapState&& other) noexcept;
   ~UmapState();
 
-  /// Does up to so many epochs more; returns how many were left to do. Throws Error(cancelled).
+  /// Does up to so many epochs more; returns how many it did. Throws Error(cancelled).
   std::int64_t run(std::int64_t epochs);
   /// Epochs done.
   std::int64_t epoch() const noexcept;

@@ -162,7 +162,7 @@ class UmapRun {
                              static_cast<float>(result_.b),
                              static_cast<float>(options_.repulsion_strength),
                              random.bits(static_cast<std::uint64_t>(result_.epochs))};
-      const double rate = options_.learning_rate.value_or(warm_ ? 0.25 : 1) * (1 - done);
+      const double rate = options_.learning_rate.value_or(warm_ ? 0.5 : 1) * (1 - done);
       optimizer_->step(job, result_.epochs, rate, team, [this](std::int64_t row, const float* own, float* gradient) {
         for (const Anchors& anchors : anchors_) anchors.pull(row, own, gradient);
       });
@@ -237,8 +237,10 @@ class UmapRun {
       graph_ = join_directions(neighbors, weights, options_.set_op_mix_ratio, options_.threads);
     }
     warm_ = options_.initialization == UmapInitialization::given && !options_.references.empty();
-    const std::int64_t cold = neighbors.n <= 10000 ? 500 : 200;
-    result_.planned_epochs = options_.epochs.value_or(warm_ ? 30 : cold);
+    // Warm: a tenth and a fifth of a cold start's are enough where few rows have to move far.
+    const bool small = neighbors.n <= 10000;
+    const std::int64_t derived = warm_ ? (small ? 60 : 40) : (small ? 500 : 200);
+    result_.planned_epochs = options_.epochs.value_or(derived);
     // As umap-learn, which leaves out what would not be met in all the epochs; few epochs leave out no more than 200.
     normalize_and_prune(graph_, 1.0F / static_cast<float>((std::max<std::int64_t>)(result_.planned_epochs, 200)));
     components_ = components_of(graph_);
