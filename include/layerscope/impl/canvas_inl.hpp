@@ -18,6 +18,10 @@ inline Box intersection(const Box& a, const Box& b) noexcept {
   return {x, y, (std::min)(a.x + a.width, b.x + b.width) - x, (std::min)(a.y + a.height, b.y + b.height) - y};
 }
 
+LAYERSCOPE_INLINE Rgb ink_on(Rgb shade) noexcept {
+  return 299 * shade.r + 587 * shade.g + 114 * shade.b > 128'000 ? look::ink : look::paper;
+}
+
 LAYERSCOPE_INLINE void fill_box(Image& image, const Box& box, Rgb colour) {
   const Box inside = intersection(box, {0, 0, image.width, image.height});
   for (std::int64_t y = inside.y; y < inside.y + inside.height; ++y) {

@@ -66,12 +66,6 @@ struct TableLayout {
   }
 };
 
-/// The colour of text that stands out from what is below it, by Rec. 709's luma.
-inline Rgb ink_on(Rgb below) noexcept {
-  const int luma = 2126 * below.r + 7152 * below.g + 722 * below.b;
-  return luma > 1300000 ? look::ink : Rgb{255, 255, 255};
-}
-
 inline void draw_number_table(Image& image, std::int64_t x, std::int64_t y, const NumberTable& table,
                               const TableLayout& layout) {
   const auto columns = static_cast<std::int64_t>(table.columns.size());

@@ -33,11 +33,6 @@ struct NamedMatrix {
   int decimals = 2;
 };
 
-/// Ink that can be read on `shade`.
-inline Rgb ink_on(Rgb shade) noexcept {
-  return 299 * shade.r + 587 * shade.g + 114 * shade.b > 128'000 ? look::ink : look::paper;
-}
-
 /// "0.93", "-0.02", "1", "NaN".
 inline std::string cell_text(double value, int decimals) {
   if (is_nan(value)) return "NaN";

@@ -25,6 +25,9 @@ inline constexpr std::int64_t line = 15;  // from one line of text to the next
 inline constexpr TextOptions title{.scale = 1, .weight = FontWeight::bold};
 }  // namespace look
 
+/// Ink that can be read on `shade`.
+Rgb ink_on(Rgb shade) noexcept;
+
 /// A rectangle of pixels.
 struct Box {
   std::int64_t x = 0, y = 0, width = 0, height = 0;
