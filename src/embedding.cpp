@@ -4,13 +4,16 @@
 #include <layerscope/impl/kernels/distances_inl.hpp>
 #include <layerscope/impl/kernels/gemm_inl.hpp>
 #include <layerscope/impl/kernels/matmul_inl.hpp>
+#include <layerscope/impl/knn_approximate_inl.hpp>
+#include <layerscope/impl/knn_clusters_inl.hpp>
 #include <layerscope/impl/knn_descent_inl.hpp>
 #include <layerscope/impl/knn_exact_inl.hpp>
-#include <layerscope/impl/knn_forest_inl.hpp>
 #include <layerscope/impl/knn_inl.hpp>
 #include <layerscope/impl/knn_nearest_inl.hpp>
+#include <layerscope/impl/knn_probing_inl.hpp>
 #include <layerscope/impl/knn_ranks_inl.hpp>
 #include <layerscope/impl/knn_rows_inl.hpp>
+#include <layerscope/impl/knn_sketch_inl.hpp>
 #include <layerscope/impl/linear_cka_inl.hpp>
 #include <layerscope/impl/pca_accumulator_inl.hpp>
 #include <layerscope/impl/pca_inl.hpp>

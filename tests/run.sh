@@ -161,7 +161,7 @@ stage asan "g++, address and undefined-behaviour sanitizers" \
 if [ -n "$clang" ]; then
   stage tsan "$(basename "$clang"), thread sanitizer, for whatever runs threads" \
     "${for_clang[@]}" "-DCMAKE_CXX_FLAGS=-O1 -g1 -fsanitize=thread" "${alone[@]}" -DLAYERSCOPE_BUILD_BENCHMARKS=OFF \
-    "-DLAYERSCOPE_TEST_FILTER=parallel|thread_team|recorder|queue|probe|snapshot/|sinks/"
+    "-DLAYERSCOPE_TEST_FILTER=parallel|knn_threads|thread_team|recorder|queue|probe|snapshot/|sinks/"
 
   stage fuzz "$(basename "$clang"), readers and views under libFuzzer with address and undefined-behaviour sanitizers" \
     "${for_clang[@]}" "-DCMAKE_CXX_FLAGS=-O1 -g1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all" \

@@ -66,6 +66,7 @@ inline void knn(const KnnArguments& arguments) {
                     {"metric", layerscope::name(options.metric)},
                     {"method", layerscope::name(found.method)},
                     {"reason", found.reason},
+                    {"clusters_searched", found.clusters_searched},
                     {"iterations", found.iterations},
                     {"rechecked_rows", found.rechecked_rows},
                     {"recall", found.recall ? Json(*found.recall) : Json()},

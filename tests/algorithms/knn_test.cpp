@@ -331,6 +331,25 @@ TEST_CASE("knn: outliers and extreme scales") {
   CHECK_THAT(error_of([&] { search(matrix(huge, 3, 1), 1); }).what(), ContainsSubstring("1e150"));
 }
 
+#ifdef LAYERSCOPE_HEADER_ONLY  // elsewhere the rows are inside the library
+TEST_CASE("knn: rows beyond 2^50 units of the others are far rows") {
+  const Size n = 40;
+  const Size d = 9;
+  auto x = normal<float>(n, d);
+  x[at(5 * d)] = 1e17F;  // its square would be a finite float32
+  ls::detail::KnnRows rows(matrix(x, n, d), ls::Metric::euclidean, ls::NonFiniteRows::error, 1, "knn");
+  rows.use_frame(rows.make_frame(false));
+  std::vector<float> copy(at(d));
+  for (const std::int32_t r : {4, 5}) {
+    CHECK(rows.far_row(r) == (r == 5));
+    rows.copy(&r, 0, 1, false, copy.data());
+    CHECK(std::all_of(copy.begin(), copy.end(), [](float value) { return std::abs(value) < 10; }));
+    rows.copy(&r, 0, 1, true, copy.data());
+    CHECK(std::all_of(copy.begin(), copy.end(), [&](float value) { return (value == 1e16F) == (r == 5); }));
+  }
+}
+#endif
+
 TEST_CASE("knn: many columns") {
   const Size n = 120;
   const Size d = 20000;
@@ -505,7 +524,7 @@ double recall_of(const ls::Neighbors& found, const ls::Neighbors& exact) {
 
 }  // namespace
 
-TEST_CASE("knn: the descent finds nearly all, and tells how many") {
+TEST_CASE("knn: the approximate search finds nearly all, and tells how many") {
   const Size n = 4000;
   const Size d = 20;
   const auto x = clouds(n, d);
@@ -516,7 +535,8 @@ TEST_CASE("knn: the descent finds nearly all, and tells how many") {
     const ls::Neighbors found = ls::knn(matrix(x, n, d), options);
     const ls::Neighbors exact = search(matrix(x, n, d), 15, metric);
     CHECK(found.method == ls::KnnMethod::approximate);
-    CHECK(found.iterations > 0);
+    CHECK(found.clusters_searched > 0);
+    CHECK(found.iterations == 0);
     const double recall = recall_of(found, exact);
     CHECK(recall > 0.98);
     CHECK(std::abs(found.recall.value() - recall) < 1e-3);  // ties count as found
@@ -537,7 +557,7 @@ TEST_CASE("knn: the descent finds nearly all, and tells how many") {
   CHECK(recall_of(ls::knn(matrix(wide, 2500, 300), approximate(40)), exact) > 0.98);
 }
 
-TEST_CASE("knn: the descent gives the same bits for any number of threads") {
+TEST_CASE("knn: the approximate search gives the same bits for any number of threads") {
   const Size n = 2500;
   const Size d = 18;
   auto x = clouds(n, d);
@@ -567,13 +587,31 @@ TEST_CASE("knn: the descent starts from the lists of an earlier epoch") {
   options.initial = before.indices.view();
   const ls::Neighbors warm = ls::knn(matrix(x, n, d), options);
   CHECK(recall_of(warm, exact) > 0.98);
+  CHECK(warm.iterations > 0);
+  CHECK(warm.clusters_searched == 0);
   CHECK(recall_of(before, exact) < 0.98);
+  // Rows that have to be copied: of another type, and of another metric.
+  const std::vector<double> wider(x.begin(), x.end());
+  const ls::Neighbors of_doubles = ls::knn(matrix(wider, n, d), options);
+  CHECK(of_doubles.iterations > 0);
+  CHECK(recall_of(of_doubles, exact) > 0.98);
+  for (const ls::Metric metric : {ls::Metric::cosine, ls::Metric::manhattan}) {
+    const ls::Neighbors as_before = search(matrix(x, n, d), 15, metric);
+    ls::KnnOptions same = approximate(15, metric);
+    same.initial = as_before.indices.view();
+    const ls::Neighbors again = ls::knn(matrix(x, n, d), same);
+    CHECK(again.iterations == 1);
+    CHECK(recall_of(again, as_before) > 0.99);
+  }
   // Numbers that are no rows are passed over.
   const std::vector<std::int64_t> odd{-1, 5, 5, n, 0, 1, 2, 3};
   std::vector<std::int64_t> start;
   for (Size r = 0; r < n; ++r) start.insert(start.end(), odd.begin(), odd.end());
   options.initial = ls::TensorView<std::int64_t>(start.data(), {n, 8});
-  CHECK(recall_of(ls::knn(matrix(x, n, d), options), exact) > 0.9);
+  const ls::Neighbors lost = ls::knn(matrix(x, n, d), options);
+  CHECK(recall_of(lost, exact) > 0.98);
+  CHECK(lost.iterations == 0);  // nothing to start from: the clusters were searched
+  CHECK(lost.clusters_searched > 0);
   // With a row dropped the numbers stay those of the matrix given.
   auto holed = x;
   holed[at(11 * d)] = std::numeric_limits<float>::quiet_NaN();
@@ -590,7 +628,7 @@ TEST_CASE("knn: the descent starts from the lists of an earlier epoch") {
   CHECK_THAT(error_of([&] { ls::knn(matrix(x, n, d), options); }).what(), ContainsSubstring("float32"));
 }
 
-TEST_CASE("knn: the descent on hard input") {
+TEST_CASE("knn: the approximate search on hard input") {
   for (const Size n : {1, 2, 3, 10, 40}) {  // one leaf: exact
     const auto x = normal<float>(n, 5);
     const ls::Neighbors found = ls::knn(matrix(x, n, 5), approximate(6));
@@ -627,6 +665,54 @@ TEST_CASE("knn: the descent on hard input") {
   const ls::Neighbors rest = ls::knn(matrix(line, 3000, 1), options);
   CHECK(rest.indices.shape() == ls::Shape{2999, 10});
   CHECK(rest.indices.data<std::int32_t>()[70] == 8);  // the row itself, by its number in the input
+}
+
+TEST_CASE("knn: wide rows are searched along few directions, and only where that suffices") {
+  // Clouds within 30 directions of 240: a sketch of 96 holds all. Distances are those of the whole rows.
+  const Size n = 3000;
+  const Size d = 240;
+  const auto narrow = clouds(n, 30);
+  const auto directions = normal<float>(30, d, 0, 1, 41);
+  std::vector<float> x(at(n * d));
+  for (Size r = 0; r < n; ++r) {
+    for (Size i = 0; i < 30; ++i) {
+      for (Size c = 0; c < d; ++c) x[at(r * d + c)] += narrow[at(r * 30 + i)] * directions[at(i * d + c)];
+    }
+  }
+  for (const ls::Metric metric : {ls::Metric::euclidean, ls::Metric::cosine}) {
+    const ls::Neighbors exact = search(matrix(x, n, d), 15, metric);
+    const ls::Neighbors found = ls::knn(matrix(x, n, d), approximate(15, metric));
+    CHECK(found.method == ls::KnnMethod::approximate);
+    CHECK(recall_of(found, exact) > 0.98);
+    for (Size i = 0; i < n * 15; ++i) REQUIRE(found.distances.data<float>()[i] >= exact.distances.data<float>()[i]);
+  }
+  std::vector<std::int16_t> whole(x.size());
+  std::transform(x.begin(), x.end(), whole.begin(), [](float value) { return static_cast<std::int16_t>(50 * value); });
+  const ls::Neighbors exact = search(matrix(whole, n, d), 15);
+  CHECK(recall_of(ls::knn(matrix(whole, n, d), approximate(15)), exact) > 0.98);
+  // The same clouds with noise in all columns: a sketch does not tell neighbours, whole rows do.
+  const auto noise = normal<float>(n, d, 0, 4, 42);
+  std::transform(x.begin(), x.end(), noise.begin(), x.begin(), [](float a, float b) { return a + b; });
+  const ls::Neighbors noisy = ls::knn(matrix(x, n, d), approximate(15));
+  CHECK(recall_of(noisy, search(matrix(x, n, d), 15)) > 0.98);
+}
+
+TEST_CASE("knn: noise without structure is compared in all pairs, and the result says so") {
+  const Size n = 2500;
+  const Size d = 220;
+  const auto x = normal<float>(n, d);
+  ls::KnnOptions options = approximate(10);
+  options.recall_sample = 20;
+  const ls::Neighbors found = ls::knn(matrix(x, n, d), options);
+  const ls::Neighbors exact = search(matrix(x, n, d), 10);
+  CHECK(found.method == ls::KnnMethod::exact);
+  CHECK_THAT(found.reason, ContainsSubstring("asked for") && ContainsSubstring("all pairs were compared") &&
+                               ContainsSubstring("clusters"));
+  CHECK(found.recall == 1.0);
+  CHECK(same_bits(found.indices, exact.indices));
+  const ls::Neighbors few = ls::knn(matrix(x, 300, d), options);
+  CHECK(few.method == ls::KnnMethod::exact);
+  CHECK_THAT(few.reason, ContainsSubstring("few rows"));
 }
 
 TEST_CASE("knn: the method is chosen by the shape, and the choice is explained") {

@@ -2,9 +2,13 @@
 //
 // Exact: every pair, by products of matrices in float32 with the selection fused in; each pair once where query and
 // data are the same. A few candidates more than asked for are kept, their distances recomputed in float64, and each row
-// is proven complete by the rounding error of the products, or searched again. Approximate: nearest-neighbour descent
-// (Dong, Moses and Li, "Efficient k-nearest neighbor graph construction for generic similarity measures", WWW 2011)
-// from random-projection trees (Dasgupta and Freund, STOC 2008).
+// is proven complete by the rounding error of the products, or searched again.
+//
+// Approximate: each row is compared with the rows of the clusters whose centres are nearest to it (inverted lists: Sivic
+// and Zisserman, "Video Google", ICCV 2003; centres by Lloyd's k-means), wide rows first along their 96 leading
+// principal directions. How many clusters and candidates are needed is measured: the exact neighbours of 128 rows are
+// found first. Lists of an earlier epoch are improved by nearest-neighbour descent instead (Dong, Moses and Li,
+// "Efficient k-nearest neighbor graph construction for generic similarity measures", WWW 2011).
 #pragma once
 
 #include <layerscope/algorithms/non_finite_rows.hpp>
@@ -37,7 +41,7 @@ Metric metric_from_name(std::string_view name);
 enum class KnnMethod : std::uint8_t {
   automatic,    ///< the one that takes less time by n, d and k
   exact,        ///< the result of a float64 comparison of all pairs, up to ties
-  approximate,  ///< nearest-neighbour descent: a few in a hundred neighbours may be missed
+  approximate,  ///< the nearest clusters: one or two in a hundred neighbours are missed, as a sample of rows tells
 };
 
 /// "automatic", "exact", "approximate".
@@ -60,8 +64,9 @@ struct KnnOptions {
   /// Rows whose exact neighbours are searched too, to tell the recall of an approximate result; 0 for none. Drawn by
   /// the seed.
   std::int64_t recall_sample = 0;
-  /// Approximate search: int32 or int64 [n, any] row numbers to start from, such as the indices of an earlier epoch.
-  /// Numbers outside 0 … n − 1 are passed over. Default: random-projection trees alone.
+  /// Approximate search: int32 or int64 [n, any] row numbers to start from, such as the indices of an earlier epoch,
+  /// nearest first. Numbers outside 0 … n − 1 are passed over. Where three rounds of descent do not lead from them to
+  /// the neighbours of the sample, clusters are searched. Default: clusters.
   std::optional<AnyView> initial = std::nullopt;
   /// Seed of the random numbers of the approximate search and of the sample.
   std::uint64_t seed = 0;
@@ -86,7 +91,9 @@ struct Neighbors {
   /// The method that was used, never `automatic`, and why.
   KnnMethod method = KnnMethod::exact;
   std::string reason;
-  /// Rounds of the descent; 0 for an exact search.
+  /// Clusters that each row was compared with; 0 for an exact search and for a descent.
+  std::int64_t clusters_searched = 0;
+  /// Rounds of the descent from `initial`; 0 where that was not given, or not enough.
   std::int64_t iterations = 0;
   /// Rows that the float32 search could not prove complete, and that were searched again.
   std::int64_t rechecked_rows = 0;
@@ -100,7 +107,11 @@ struct Neighbors {
 /// The nearest rows of x[n, d] to each of its rows, any element type and strides.
 ///
 /// Exact: n²·d / 2 multiplications; data far from the origin, duplicates and outliers do not harm it. Memory beyond the
-/// input: 12·n·k bytes and 64 MiB.
+/// input: 12·n·k bytes and 64 MiB. Approximate: some 10·n^1.5 pairs, of 96 columns at most for sums of squares; the same
+/// memory for 70,000 rows, and beyond that 384 bytes a row where there are 192 columns or more. No search copies the
+/// input, whatever its type, except a descent from `initial`: rows of fewer than 192 columns that are not plain float32,
+/// or whose metric is cosine or correlation, are copied as float32. Rows without structure, such as noise of many
+/// columns, have neighbours in most clusters; then all pairs are compared, and the result says so.
 ///
 /// Throws Error(empty) for no rows or columns; Error(invalid_argument) for options out of range, another rank than 2 or
 /// values beyond 1e150; Error(too_large) for 2^31 rows or more; Error(non_finite) as `non_finite` says;

@@ -3,7 +3,7 @@
 
 #include <layerscope/algorithms/knn.hpp>
 #include <layerscope/core/random.hpp>
-#include <layerscope/impl/knn_descent_inl.hpp>
+#include <layerscope/impl/knn_approximate_inl.hpp>
 #include <layerscope/impl/knn_exact_inl.hpp>
 
 #include <algorithm>
@@ -102,21 +102,27 @@ LAYERSCOPE_INLINE void restore_indices(const std::vector<std::int64_t>& kept, Te
   }
 }
 
-/// Whether the descent takes less time than comparing all pairs, and the sentence that says so.
-LAYERSCOPE_INLINE bool descent_pays(const KnnRows& rows, std::int64_t k, std::string& reason) {
-  // Nanoseconds of one processor a row: a model set by hand, within a fifth of what docs/performance/knn.md found for
-  // 70,000 rows of 50 and of 784 columns at k = 15; other k and metrics were not compared with it.
+/// Whether a search of clusters takes less time than comparing all pairs, and the sentence that says so.
+LAYERSCOPE_INLINE bool approximate_pays(const KnnRows& rows, std::int64_t k, std::string& reason) {
+  const std::int64_t few_rows = (std::max)(std::int64_t{4096}, 64 * k);
+  if (rows.rows() <= few_rows) {
+    reason = "few rows";
+    return false;
+  }
+  // Nanoseconds of one processor a row: a model set by hand, within a third of what docs/performance/knn.md found for
+  // 5,000 to 70,000 rows of 10 to 784 columns.
   const double d = static_cast<double>(rows.columns());
   const double n = static_cast<double>(rows.rows());
-  const double wanted = static_cast<double>((std::max<std::int64_t>)(k, 15));
+  const double wanted = static_cast<double>(k);
   const bool products = rows.difference() == Difference::squared;
-  const double exact = n * (products ? 0.2 + 0.0105 * d : 0.1 + 0.035 * d);
-  const double descent = 20000 + 60 * d + wanted * wanted * (15 + 0.3 * d) + wanted * 800;
-  const bool pays = n > 4096 && descent < exact;
+  const double searched = knn_sketch_pays(rows) ? static_cast<double>(knn_sketch_columns) : d;
+  const double exact = n * (products ? 0.3 + 0.0105 * d : 0.3 + 0.035 * d) + wanted * (350 + 0.4 * d);
+  const double approximate =
+      2000 + 15 * d + std::sqrt(n) * (13 + (products ? 0.2 : 0.45) * searched) + wanted * (220 + 0.6 * d);
   const auto seconds = [&](double nanoseconds) { return to_short_text(nanoseconds * n * 1e-9, 2) + " s"; };
-  reason = "all pairs would take about " + seconds(exact) + " of a processor, the descent " + seconds(descent);
-  if (n <= 4096) reason = "few rows";
-  return pays;
+  reason =
+      "all pairs would take about " + seconds(exact) + " of a processor, a search of clusters " + seconds(approximate);
+  return approximate < exact;
 }
 
 /// Fraction of the exact neighbours of some rows that `found` has.
@@ -153,8 +159,8 @@ LAYERSCOPE_INLINE Neighbors knn(const AnyView& x, const KnnOptions& options) {
   result.method = options.method;
   result.reason = "asked for";
   if (options.method == KnnMethod::automatic) {
-    result.method =
-        detail::descent_pays(rows, result.indices.extent(1), result.reason) ? KnnMethod::approximate : KnnMethod::exact;
+    const bool pays = detail::approximate_pays(rows, result.indices.extent(1), result.reason);
+    result.method = pays ? KnnMethod::approximate : KnnMethod::exact;
   }
   const detail::KnnJob job{rows,
                            rows,
@@ -166,10 +172,18 @@ LAYERSCOPE_INLINE Neighbors knn(const AnyView& x, const KnnOptions& options) {
                            options.threads,
                            options.progress,
                            options.stop};
-  if (result.method == KnnMethod::approximate && job.k > 0 && rows.rows() > 1) {
-    result.iterations = detail::KnnDescent(job, options).run();
-    if (options.recall_sample > 0) result.recall = detail::estimate_recall(job, options);
-  } else {
+  if (result.method == KnnMethod::approximate && job.k > 0) {
+    const auto found = detail::KnnApproximate(job, options).run();
+    result.clusters_searched = found.clusters;
+    result.iterations = found.rounds;
+    if (!found.reason.empty()) {
+      result.method = KnnMethod::exact;
+      result.reason += "; but all pairs were compared: " + found.reason;
+    } else if (options.recall_sample > 0) {
+      result.recall = detail::estimate_recall(job, options);
+    }
+  }
+  if (result.method == KnnMethod::exact || job.k == 0) {
     result.rechecked_rows = detail::exact_neighbors(job, {});
     if (options.recall_sample > 0) result.recall = 1;
   }

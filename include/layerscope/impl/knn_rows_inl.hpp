@@ -165,6 +165,31 @@ class KnnRows {
   }
   static constexpr std::int64_t pack_scratch_rows = 64;
 
+  /// What pack_from() needs of a point in the units of copy().
+  std::vector<float> origin(const float* point) const {
+    std::vector<float> shift(point, point + columns());
+    if (plain_) {
+      for (std::size_t c = 0; c < shift.size(); ++c) shift[c] += centre_[c];
+    }
+    return shift;
+  }
+
+  /// Rows `ids` minus an origin(), in the order of pack_rows(). `scratch` holds 64 rows.
+  void pack_from(const float* origin, const std::int32_t* ids, std::int64_t count, float* packed,
+                 float* scratch) const {
+    const std::int64_t d = columns();
+    const std::int64_t panel_rows = matrix_kernels(isa_level()).f32.panel_rows;
+    for (std::int64_t r = 0; r < count; r += panel_rows) {
+      const std::int64_t part = (std::min)(panel_rows, count - r);
+      if (plain_) {
+        for (std::int64_t i = 0; i < part; ++i) std::copy_n(source(ids[r + i]), d, scratch + i * d);
+      } else {
+        copy(ids, r, part, true, scratch);
+      }
+      pack_rows(part, d, {scratch, d, 1, nullptr, origin}, packed + r * d, 1);
+    }
+  }
+
   /// The rows as they lie in memory, where float32 differences of them are as good as those of the copies.
   std::optional<StridedMatrix<float>> in_place() const {
     if (!plain_) return std::nullopt;
@@ -268,6 +293,14 @@ class KnnRows {
     std::vector<double> largest(at(tasks), 0);
     parallel_for(tasks, n * d_ < parallel_threshold ? 1 : threads_, [&](std::int64_t task) {
       std::vector<double> row(at(d_));
+      if (plain_metric() && direct()) {
+        const std::int64_t first = task * rows_per_task;
+        const std::uint32_t bits = add_columns_kernel(isa_level())(source(first), (std::min)(rows_per_task, n - first),
+                                                                   d_, x_.strides()[0], row.data());
+        largest[at(task)] =
+            bits < 0x7F800000 ? exact_double(std::bit_cast<float>(bits)) : (std::numeric_limits<double>::max)();
+        return;
+      }
       double most = 0;
       for (std::int64_t r = task * rows_per_task; r < (std::min)(n, (task + 1) * rows_per_task); ++r) {
         read_doubles(x_, r, 1, 0, d_, row.data());

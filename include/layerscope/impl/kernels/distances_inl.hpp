@@ -23,6 +23,7 @@ struct DistanceKernels {
   };
   Sums squared;
   Sums absolute;
+  void (*panel_norms)(std::int64_t, const float*, float*);
   std::int64_t (*find_within)(const float*, std::int64_t, float, const float*, std::int32_t*);
 
   constexpr const Sums& of(Difference what) const noexcept { return what == Difference::squared ? squared : absolute; }
@@ -33,7 +34,7 @@ struct DistanceKernels {
     {level::gathered_squared, level::exact_squared, level::plain_squared, level::exact_squared, level::squared_tiles}, \
         {level::gathered_absolute, level::exact_absolute, level::plain_absolute, level::exact_absolute,                \
          level::absolute_tiles},                                                                                       \
-        level::find_within,                                                                                            \
+        level::panel_norms, level::find_within,                                                                        \
   }
 
 inline constexpr DistanceKernels portable_distance_kernels = LAYERSCOPE_DISTANCE_KERNELS(level_portable);
@@ -105,6 +106,12 @@ LAYERSCOPE_INLINE void differences_packed(Difference what, std::int64_t m, std::
                                           std::int64_t out_stride, float* scratch) {
   detail::differences_of(detail::matrix_kernels(isa_level()), detail::distance_kernels(isa_level()), what, m, n, k,
                          a_packed, b_packed, out, out_stride, scratch);
+}
+
+LAYERSCOPE_INLINE void packed_norms(std::int64_t rows, std::int64_t k, const float* packed, float* out) {
+  const std::int64_t panel_rows = detail::matrix_kernels(isa_level()).f32.panel_rows;
+  const auto& kernels = detail::distance_kernels(isa_level());
+  for (std::int64_t r = 0; r < rows; r += panel_rows) kernels.panel_norms(k, packed + r * k, out + r);
 }
 
 LAYERSCOPE_INLINE std::int64_t find_within(const float* values, std::int64_t count, float limit, const float* limits,
