@@ -96,7 +96,7 @@ class KnnApproximate {
     if (!floats) return false;
     report(0.15, "lists given");
     const std::vector<std::int32_t> order = order_along(*options_.initial, n_, rows_.kept());
-    NearestKeys keys(n_, KnnProbing::unit_rows, kept_, kept_ + (std::max)(kept_ / 2, std::int64_t{16}));
+    NearestKeys keys(n_, KnnProbing::unit_rows, kept_, KnnProbing::room_for(kept_));
     KnnDescent descent(*floats, points_->columns(), points_->difference(), order, keys, KnnProbing::unit_rows,
                        job_.threads, job_.stop);
     descent.start(*options_.initial, rows_.kept());

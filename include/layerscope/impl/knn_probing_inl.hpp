@@ -28,7 +28,7 @@ class KnnProbing {
         stop_(stop) {
     group_rows();
     list_probers();
-    keys_ = std::make_unique<NearestKeys>(n_, unit_rows, kept, kept + (std::max)(kept / 2, std::int64_t{16}));
+    keys_ = std::make_unique<NearestKeys>(n_, unit_rows, kept, room_for(kept));
   }
 
   /// Compares all; `report` is told the fraction done.
@@ -54,6 +54,10 @@ class KnnProbing {
   const std::vector<std::int32_t>& order() const noexcept { return order_; }
   NearestKeys& keys() noexcept { return *keys_; }
   static constexpr std::int64_t unit_rows = 192;
+  /// Places of a list: the fewer, the more often it is cut back to `kept`.
+  static constexpr std::int64_t room_for(std::int64_t kept) noexcept {
+    return kept + (std::max)(kept / 6, std::int64_t{16});
+  }
 
  private:
   static std::size_t at(std::int64_t i) noexcept { return static_cast<std::size_t>(i); }
