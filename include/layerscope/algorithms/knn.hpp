@@ -4,8 +4,8 @@
 // data are the same. A few candidates more than asked for are kept, their distances recomputed in float64, and each row
 // is proven complete by the rounding error of the products, or searched again.
 //
-// Approximate: each row is compared with the rows of the clusters whose centres are nearest to it (inverted lists: Sivic
-// and Zisserman, "Video Google", ICCV 2003; centres by Lloyd's k-means), wide rows first along their 96 leading
+// Approximate: each row is compared with the rows of the clusters whose centres are nearest to it (inverted lists:
+// Sivic and Zisserman, "Video Google", ICCV 2003; centres by Lloyd's k-means), wide rows first along their 96 leading
 // principal directions. How many clusters and candidates are needed is measured: the exact neighbours of 128 rows are
 // found first. Lists of an earlier epoch are improved by nearest-neighbour descent instead (Dong, Moses and Li,
 // "Efficient k-nearest neighbor graph construction for generic similarity measures", WWW 2011).
@@ -107,11 +107,11 @@ struct Neighbors {
 /// The nearest rows of x[n, d] to each of its rows, any element type and strides.
 ///
 /// Exact: n²·d / 2 multiplications; data far from the origin, duplicates and outliers do not harm it. Memory beyond the
-/// input: 12·n·k bytes and 64 MiB. Approximate: some 10·n^1.5 pairs, of 96 columns at most for sums of squares; the same
-/// memory for 70,000 rows, and beyond that 384 bytes a row where there are 192 columns or more. No search copies the
-/// input, whatever its type, except a descent from `initial`: rows of fewer than 192 columns that are not plain float32,
-/// or whose metric is cosine or correlation, are copied as float32. Rows without structure, such as noise of many
-/// columns, have neighbours in most clusters; then all pairs are compared, and the result says so.
+/// input: 12·n·k bytes and 64 MiB. Approximate: some 10·n^1.5 pairs, of 96 columns at most for sums of squares; the
+/// same memory for 70,000 rows, and beyond that 384 bytes a row where there are 192 columns or more. No search copies
+/// the input, whatever its type, except a descent from `initial`: rows of fewer than 192 columns that are not plain
+/// float32, or whose metric is cosine or correlation, are copied as float32. Rows without structure, such as noise of
+/// many columns, have neighbours in most clusters; then all pairs are compared, and the result says so.
 ///
 /// Throws Error(empty) for no rows or columns; Error(invalid_argument) for options out of range, another rank than 2 or
 /// values beyond 1e150; Error(too_large) for 2^31 rows or more; Error(non_finite) as `non_finite` says;

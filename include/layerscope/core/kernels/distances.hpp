@@ -29,8 +29,8 @@ double exact_distance(Difference what, std::int64_t d, const double* a, const do
 void differences_packed(Difference what, std::int64_t m, std::int64_t n, std::int64_t k, const float* a_packed,
                         const float* b_packed, float* out, std::int64_t out_stride, float* scratch);
 
-/// out[rows] = the sums of squares of rows that pack_rows() made, in float32 arithmetic. `out` has room for whole panels:
-/// packed_size(rows, 1) floats.
+/// out[rows] = the sums of squares of rows that pack_rows() made, in float32 arithmetic. `out` has room for whole
+/// panels: packed_size(rows, 1) floats.
 void packed_norms(std::int64_t rows, std::int64_t k, const float* packed, float* out);
 
 /// The entries with values[j] <= limit or, where `limits` is not null, values[j] <= limits[j]: their positions in
