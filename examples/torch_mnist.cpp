@@ -1,9 +1,11 @@
 // Trains a small convolutional network on MNIST and records, before the first epoch and after each, what its layers
 // see: filters, activations, distributions of the weights, and the test digits as its last hidden layer arranges them.
 //
-//   torch_mnist --data DIR --epochs 3 --seed 1 --out DIR --tensorboard DIR --learning-rate 0.001
+//   torch_mnist --data DIR --epochs 3 --seed 1 --out DIR --tensorboard DIR --learning-rate 0.001 --embedding umap
 //
-// The training is the same to the last bit with --no-snapshots. The last line of the output is JSON.
+// Several embeddings may be named, separated by commas. With --report FILE the numbers of each at every step are
+// written as JSON, and the loop waits for them; else a step gives way to a newer one where the worker is behind. The
+// training is the same to the last bit with --no-snapshots. The last line of the output is JSON.
 #include <layerscope/layerscope.hpp>
 
 #include <layerscope/adapters/torch_module.hpp>
@@ -13,6 +15,7 @@
 #include "progress_line.hpp"
 #include "torch_mnist/arguments.hpp"
 #include "torch_mnist/digits.hpp"
+#include "torch_mnist/embeddings.hpp"
 #include "torch_mnist/lenet.hpp"
 
 #include <bit>
@@ -61,7 +64,8 @@ Score evaluate(LeNet& net, const Digits& digits) {
   return {sum.accuracy / n, sum.loss / n};
 }
 
-void record(ls::Recorder& recorder, LeNet& net, const Digits& digits, std::int64_t epoch, const Score& score) {
+void record(ls::Recorder& recorder, LeNet& net, const Digits& digits, std::int64_t epoch, const Score& score,
+            const std::vector<std::string>& embeddings) {
   auto snapshot = recorder.snapshot(epoch);  // records the weights, as the recorder watches the network
   if (!snapshot) return;
   snapshot.scalar("test/accuracy", score.accuracy);
@@ -69,10 +73,18 @@ void record(ls::Recorder& recorder, LeNet& net, const Digits& digits, std::int64
   const ls::TorchEvaluation evaluation(*net);
   // Records what the probes in features() show: some of it as pictures, all of it as statistics.
   const auto listener = snapshot.listen({.statistics = true});
-  snapshot.embedding("fc1", net->features(digits.images()), {.labels = digits.labels, .images = digits.images()});
+  const torch::Tensor features = net->features(digits.images());
+  for (const std::string& method : embeddings) {
+    snapshot.embedding(embeddings.size() == 1 ? "fc1" : "fc1/" + method, features,
+                       {.labels = digits.labels,
+                        .method = embedding_method(method),
+                        .quality_rows = digits.size(),
+                        .images = digits.images()});
+  }
 }
 
 void run(const Arguments& arguments) {
+  for (const std::string& method : arguments.embeddings) embedding_method(method);  // throws for an unknown one
   at::set_num_threads(arguments.threads);
   torch::manual_seed(static_cast<std::uint64_t>(arguments.seed));
   const Digits training = read_digits(arguments.data, "train", arguments.limit);
@@ -83,6 +95,8 @@ void run(const Arguments& arguments) {
   ls::Recorder recorder =
       arguments.snapshots ? ls::Recorder(arguments.out) : ls::Recorder({.schedule = ls::Schedule::never()});
   if (!arguments.tensorboard.empty()) recorder.add(std::make_shared<ls::TensorBoardSink>(arguments.tensorboard));
+  const auto report_sink = std::make_shared<EmbeddingReport>();
+  if (!arguments.report.empty()) recorder.add(report_sink);
   recorder.watch(net);  // the weights, and the gradients of the last batch of an epoch
 
   const double start = seconds_now();
@@ -94,11 +108,13 @@ void run(const Arguments& arguments) {
     score = evaluate(net, test);
     std::printf("epoch %d: test accuracy %.4f, loss %.4f\n", static_cast<int>(epoch), score.accuracy, score.loss);
     const double trained = seconds_now();
-    record(recorder, net, test.first(2000), epoch, score);
+    record(recorder, net, test.first(2000), epoch, score, arguments.embeddings);
+    if (!arguments.report.empty()) recorder.flush();
     snapshot_seconds += seconds_now() - trained;
   }
   const double seconds = seconds_now() - start;
   const ls::Report report = recorder.close();
+  if (!arguments.report.empty()) report_sink->write_json(arguments.report);
 
   // snapshot_share is all that the loop spent on snapshots, the extra forward pass included; library_share is what it
   // spent inside layerscope alone. What the worker still had to write at the end is close_seconds.

@@ -1,4 +1,5 @@
 // Bodies of the algorithms that embed: neighbours, PCA, t-SNE, UMAP.
+#include <layerscope/impl/class_separation_inl.hpp>
 #include <layerscope/impl/embedding_change_inl.hpp>
 #include <layerscope/impl/embedding_quality_inl.hpp>
 #include <layerscope/impl/kernels/distances_inl.hpp>
@@ -14,7 +15,6 @@
 #include <layerscope/impl/knn_ranks_inl.hpp>
 #include <layerscope/impl/knn_rows_inl.hpp>
 #include <layerscope/impl/knn_sketch_inl.hpp>
-#include <layerscope/impl/linear_cka_inl.hpp>
 #include <layerscope/impl/pca_accumulator_inl.hpp>
 #include <layerscope/impl/pca_inl.hpp>
 #include <layerscope/impl/pca_rows_inl.hpp>

@@ -4,16 +4,20 @@
 #include <layerscope/core/finite.hpp>
 #include <layerscope/core/format.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 struct Arguments {
   std::string data;                                               ///< directory of the four IDX files
   std::string out = "runs/torch_mnist";                           ///< directory of the snapshots
   std::string tensorboard;                                        ///< directory of event files; empty: none
+  std::vector<std::string> embeddings = {"pca"};                  ///< of embedding_method()
+  std::string report;                                             ///< JSON file of the embeddings; empty: none
   std::int64_t epochs = 3;                                        ///< at least 1
   std::int64_t seed = 1;                                          ///< of weights, order and dropout
   std::int64_t limit = std::numeric_limits<std::int64_t>::max();  ///< most training images
@@ -24,7 +28,8 @@ struct Arguments {
 
 inline constexpr std::string_view usage =
     "usage: torch_mnist --data DIR [--epochs N] [--seed N] [--out DIR] [--tensorboard DIR] [--limit N] "
-    "[--learning-rate X] [--threads N] [--no-snapshots]";
+    "[--learning-rate X] [--threads N] [--embedding pca,pca-frozen,umap,umap-separate] "
+    "[--report FILE] [--no-snapshots]";
 
 /// Throws std::invalid_argument saying what is wrong.
 inline Arguments parse_arguments(int argc, const char* const* argv) {
@@ -54,7 +59,16 @@ inline Arguments parse_arguments(int argc, const char* const* argv) {
       arguments.out = text();
     else if (option == "--tensorboard")
       arguments.tensorboard = text();
-    else if (option == "--epochs")
+    else if (option == "--report")
+      arguments.report = text();
+    else if (option == "--embedding") {
+      arguments.embeddings.clear();
+      for (std::string rest = text(); !rest.empty();) {
+        const std::size_t comma = (std::min)(rest.find(','), rest.size());
+        arguments.embeddings.push_back(rest.substr(0, comma));
+        rest.erase(0, comma + 1);
+      }
+    } else if (option == "--epochs")
       number(arguments.epochs, std::int64_t{1});
     else if (option == "--seed")
       number(arguments.seed, std::int64_t{0});

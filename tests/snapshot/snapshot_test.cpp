@@ -14,9 +14,12 @@
 
 #include "support/catch.hpp"
 #include "support/recorder.hpp"
+#include "support/run.hpp"
 
 namespace ls = layerscope;
 using Catch::Approx;
+using layerscope_test::attribute;
+using layerscope_test::Run;
 
 namespace {
 
@@ -27,40 +30,11 @@ struct Remote {
   int fails = 0;  // 1: bad_alloc, 2: an int
 };
 
-/// Records in synchronous mode into memory.
-struct Run {
-  std::shared_ptr<ls::MemorySink> sink = std::make_shared<ls::MemorySink>();
-  ls::Recorder recorder;
-
-  explicit Run(ls::RecorderOptions options = {.mode = ls::Mode::synchronous, .on_error = [](const ls::Failure&) {}})
-      : recorder(std::move(options)) {
-    recorder.add(sink);
-  }
-  ls::Artifact only() {
-    recorder.flush();
-    std::vector<ls::Artifact> artifacts = sink->take();
-    std::erase_if(artifacts, [](const ls::Artifact& artifact) {
-      return artifact.kind == "overview" || artifact.kind == "histogram_timeline";
-    });
-    REQUIRE(artifacts.size() == 1);
-    return artifacts.front();
-  }
-};
-
 ls::Tensor ramp(const ls::Shape& shape) {
   ls::Tensor tensor(ls::DType::f32, shape);
   float* const values = tensor.mutable_data<float>();
   for (std::int64_t i = 0; i < tensor.size(); ++i) values[i] = static_cast<float>(i) - 7.5f;
   return tensor;
-}
-
-template <class T>
-T attribute(const ls::Artifact& artifact, const std::string& name) {
-  for (const ls::Attribute& entry : artifact.attributes) {
-    if (entry.name == name) return std::get<T>(entry.value);
-  }
-  FAIL("no attribute " + name);
-  return {};
 }
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();

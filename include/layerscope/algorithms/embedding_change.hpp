@@ -116,5 +116,6 @@ std::optional<double> class_separation(const AnyView& x, std::span<const std::in
 }  // namespace layerscope::inline LAYERSCOPE_ABI
 
 #ifdef LAYERSCOPE_HEADER_ONLY
+#include <layerscope/impl/class_separation_inl.hpp>
 #include <layerscope/impl/embedding_change_inl.hpp>
 #endif

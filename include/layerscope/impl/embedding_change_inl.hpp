@@ -1,68 +1,22 @@
 // Body of algorithms/embedding_change.hpp.
 #pragma once
 
-#include <layerscope/algorithms/detail/linear_cka.hpp>
 #include <layerscope/algorithms/embedding_change.hpp>
 #include <layerscope/core/parallel.hpp>
 #include <layerscope/core/random.hpp>
 #include <layerscope/core/tensor.hpp>
 #include <layerscope/impl/embedding_quality_inl.hpp>
+#include <layerscope/impl/matched_rows.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <limits>
-#include <map>
 #include <numeric>
 #include <tuple>
-#include <unordered_map>
 #include <utility>
 
 namespace layerscope::inline LAYERSCOPE_ABI {
 
 namespace detail {
-
-/// Rows of the earlier epoch beside the rows of the later one that are the same samples, by increasing later row.
-struct MatchedRows {
-  std::vector<std::int64_t> before;
-  std::vector<std::int64_t> now;
-};
-
-inline std::int64_t id_of(const EmbeddedRows& rows, std::int64_t row) {
-  return rows.ids.empty() ? row : rows.ids[static_cast<std::size_t>(row)];
-}
-
-inline MatchedRows match_rows(const EmbeddedRows& before, const EmbeddedRows& now) {
-  std::unordered_map<std::int64_t, std::int64_t> rows;
-  const std::int64_t n = before.high.extent(0);
-  rows.reserve(static_cast<std::size_t>(n));
-  for (std::int64_t r = 0; r < n; ++r) rows.emplace(id_of(before, r), r);
-  MatchedRows matched;
-  for (std::int64_t r = 0; r < now.high.extent(0); ++r) {
-    const auto found = rows.find(id_of(now, r));
-    if (found == rows.end()) continue;
-    matched.before.push_back(found->second);
-    matched.now.push_back(r);
-    rows.erase(found);
-  }
-  return matched;
-}
-
-/// These rows of x, which itself is given back where they are all of its rows in order.
-inline AnyView picked_rows(const AnyView& x, const std::vector<std::int64_t>& rows) {
-  bool all = static_cast<std::int64_t>(rows.size()) == x.extent(0);
-  for (std::size_t i = 0; all && i < rows.size(); ++i) all = rows[i] == static_cast<std::int64_t>(i);
-  if (all) return x;
-  const AnyView from = contiguous(x, x.dtype());
-  Tensor picked(x.dtype(), {static_cast<std::int64_t>(rows.size()), x.extent(1)});
-  const std::size_t line = static_cast<std::size_t>(x.extent(1)) * size_of(x.dtype());
-  std::byte* out = picked.mutable_raw();
-  for (const std::int64_t row : rows) {
-    std::memcpy(out, static_cast<const std::byte*>(from.data()) + static_cast<std::size_t>(row) * line, line);
-    out += line;
-  }
-  return picked.view();
-}
 
 /// How far each row moved.
 inline std::vector<double> displacements(const AnyView& before, const AnyView& now, int threads) {
@@ -148,22 +102,11 @@ inline QualityScore mean_jaccard(const QualitySide& before, const QualitySide& n
   return mean_score(scores, n);
 }
 
-inline std::vector<double> values_of_rows(const AnyView& x, const std::vector<std::int64_t>& rows) {
-  std::vector<double> values(rows.size() * static_cast<std::size_t>(x.extent(1)));
-  double* out = values.data();
-  for (const std::int64_t row : rows) {
-    convert_into(x.narrow(0, row, 1), DType::f64, out);
-    out += x.extent(1);
-  }
-  return values;
-}
-
 /// CKA over the rows drawn, and the jackknife's standard error where they are not all.
 inline QualityScore sampled_cka(const AnyView& before, const AnyView& now, const std::vector<std::int64_t>& drawn,
-                                int threads) {
+                                int threads, const std::stop_token& stop) {
   const auto over = [&](const std::vector<std::int64_t>& rows) {
-    return linear_cka(static_cast<std::int64_t>(rows.size()), before.extent(1), values_of_rows(before, rows),
-                      now.extent(1), values_of_rows(now, rows), threads);
+    return cka_of_rows(before, rows, now, rows, threads, stop);
   };
   const std::int64_t n = now.extent(0), m = static_cast<std::int64_t>(drawn.size());
   QualityScore score{over(drawn), 0};
@@ -303,7 +246,7 @@ LAYERSCOPE_INLINE EmbeddingChange embedding_change(const EmbeddedRows& before, c
   const std::int64_t fitting = (std::max<std::int64_t>)(3, (std::int64_t{1} << 24) / high.extent(1));
   const auto rows = Random(options.seed, 0x636B61).sample(n, (std::min)(options.cka_sample, fitting));
   change.cka_rows = static_cast<std::int64_t>(rows.size());
-  change.cka = sampled_cka(old_high, high, rows, options.threads);
+  change.cka = sampled_cka(old_high, high, rows, options.threads, options.stop);
 
   if (!now.labels.empty()) {
     std::vector<std::int64_t> labels;
@@ -312,72 +255,6 @@ LAYERSCOPE_INLINE EmbeddingChange embedding_change(const EmbeddedRows& before, c
     change.separation = class_separation(low, labels);
   }
   return change;
-}
-
-LAYERSCOPE_INLINE std::optional<double> class_separation(const AnyView& x, std::span<const std::int64_t> labels) {
-  constexpr const char* what = "class_separation";
-  detail::check_knn_matrix(x, "the matrix", what);
-  const std::int64_t n = x.extent(0), d = x.extent(1);
-  if (static_cast<std::int64_t>(labels.size()) != n) {
-    throw Error(ErrorCode::invalid_argument, std::string(what) + ": " + to_text(labels.size()) +
-                                                 " labels; expected one for each of the " + to_text(n) + " rows");
-  }
-  struct Class {
-    std::vector<double> centroid;
-    double count = 0;
-    double spread = 0;
-  };
-  std::map<std::int64_t, Class> classes;
-  // One pass over the rows of a class, in units of the largest magnitude so that squares stay in range.
-  std::vector<double> row(static_cast<std::size_t>(d));
-  double largest = 0;
-  const auto for_each_row = [&](const auto& take) {
-    for (std::int64_t r = 0; r < n; ++r) {
-      if (labels[static_cast<std::size_t>(r)] < 0) continue;
-      convert_into(x.narrow(0, r, 1), DType::f64, row.data());
-      take(r, labels[static_cast<std::size_t>(r)]);
-    }
-  };
-  for_each_row([&](std::int64_t r, std::int64_t label) {
-    for (std::int64_t c = 0; c < d; ++c) {
-      const double value = row[static_cast<std::size_t>(c)];
-      if (!is_finite(value)) {
-        throw Error(ErrorCode::non_finite, std::string(what) + ": row " + to_text(r) + ", column " + to_text(c) +
-                                               " is NaN or infinite; expected finite numbers");
-      }
-      largest = (std::max)(largest, std::fabs(value));
-    }
-    classes[label].count += 1;
-  });
-  if (classes.size() < 2 || !(largest > 0)) return std::nullopt;
-  for (auto& [label, one] : classes) one.centroid.assign(static_cast<std::size_t>(d), 0.0);
-  for_each_row([&](std::int64_t, std::int64_t label) {
-    Class& one = classes[label];
-    for (std::size_t c = 0; c < row.size(); ++c) one.centroid[c] += row[c] / largest / one.count;
-  });
-  const auto distance = [](const std::vector<double>& a, const std::vector<double>& b) {
-    double sum = 0;
-    for (std::size_t c = 0; c < a.size(); ++c) sum += (a[c] - b[c]) * (a[c] - b[c]);
-    return std::sqrt(sum);
-  };
-  for_each_row([&](std::int64_t, std::int64_t label) {
-    Class& one = classes[label];
-    for (double& value : row) value /= largest;
-    one.spread += distance(row, one.centroid) / one.count;
-  });
-  double sum = 0;
-  for (const auto& [label, one] : classes) {
-    double worst = 0;
-    for (const auto& [other_label, other] : classes) {
-      if (other_label == label) continue;
-      const double apart = distance(one.centroid, other.centroid), spread = one.spread + other.spread;
-      if (!(apart > 1e-14 * spread)) return 0.0;
-      worst = (std::max)(worst, spread / apart);
-    }
-    sum += worst;
-  }
-  if (!(sum > 0)) return std::nullopt;
-  return static_cast<double>(classes.size()) / sum;
 }
 
 }  // namespace layerscope::inline LAYERSCOPE_ABI

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <layerscope/algorithms/attention.hpp>
+#include <layerscope/algorithms/knn.hpp>
 #include <layerscope/config.hpp>
 #include <layerscope/core/artifact.hpp>
 #include <layerscope/core/layout.hpp>
@@ -101,8 +102,47 @@ struct PcaProjection {
   Basis basis = Basis::aligned;
 };
 
+/// How the layout of a step of UMAP follows that of the step before.
+enum class EmbeddingTimeline : std::uint8_t {
+  /// The first step is laid out from scratch. Later ones start where the same samples lay, with the neighbours of the
+  /// step before as the start of an approximate search, are held to where they were, and take a fraction of the
+  /// iterations. New samples start among their neighbours.
+  aligned,
+  separate,  ///< each step from scratch, with the same seed, as if there had been none before
+};
+
+/// UMAP; algorithms/umap.hpp says more of each option.
+struct UmapProjection {
+  /// Rows in a neighbourhood, the row itself counted, 2 …. Default 15.
+  std::int64_t n_neighbors = 15;
+  /// Distance below which points need not come closer, 0 … 1. Default 0.1.
+  double min_dist = 0.1;
+  /// Distance of the rows. Default: Euclidean.
+  Metric metric = Metric::euclidean;
+  /// Epochs of a layout from scratch, 1 …. Default: 500 for up to 10,000 rows, else 200.
+  std::optional<std::int64_t> epochs = std::nullopt;
+  /// Epochs of a layout that starts where the step before ended, 1 …. Default: 60, or
+  /// 40 above 10,000 rows.
+  std::optional<std::int64_t> warm_epochs = std::nullopt;
+  /// Default: aligned.
+  EmbeddingTimeline timeline = EmbeddingTimeline::aligned;
+  /// How strongly a sample is held to where it was, 0 …; times the share of neighbours that it kept. Default 1e-2, as
+  /// AlignedUMAP.
+  double alignment = 1e-2;
+};
+
 /// How rows become points of the plane or of space.
-using EmbeddingMethod = std::variant<PcaProjection>;
+using EmbeddingMethod = std::variant<PcaProjection, UmapProjection>;
+
+/// Where chosen points have been over the last steps.
+struct EmbeddingTrajectories {
+  /// Samples whose way is shown, as `EmbeddingOptions::ids` number them. Default: those that moved most.
+  std::vector<std::int64_t> ids = {};
+  /// Without ids: how many, 0 … 100, those whose features moved most since the step before. Default 5.
+  std::int64_t most_moved = 5;
+  /// Steps shown, this one counted, 2 … 100. Default 5.
+  std::int64_t steps = 5;
+};
 
 struct EmbeddingOptions {
   /// Integer class of each row, [n]; negative is unlabelled. Default: none.
@@ -115,8 +155,17 @@ struct EmbeddingOptions {
   int dimensions = 2;
   /// Most rows copied and projected, drawn at random but the same ones at every step, at least 1. Default 5000.
   std::int64_t max_rows = 5000;
-  /// Of the draw. Default 0.
+  /// Of the draw, and of methods that take one. Default 0.
   std::uint64_t seed = 0;
+  /// Seconds that a step may take for neighbours and layout, above 0; PCA takes no notice. Iterations left out are made
+  /// up for at the next step. The attributes say how many were done: what fits into a time differs from run to run.
+  /// Default: no limit.
+  std::optional<double> time_budget = std::nullopt;
+  /// Rows whose neighbours are compared to tell how good the layout is and what changed since the step before, 0 (tell
+  /// nothing) …; fewer where rows times features are many, 100 at least. The attributes say how many. Default 1000.
+  std::int64_t quality_rows = 1000;
+  /// Points whose way is drawn into the picture and kept with the artifact.
+  EmbeddingTrajectories trajectories = {};
   /// Which sample each row is, [n], where rows are not the same samples in the same order at every step. Default: the
   /// row's number.
   std::optional<TensorRef> ids = std::nullopt;

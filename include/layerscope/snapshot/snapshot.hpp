@@ -155,6 +155,11 @@ inline Snapshot::Listener Snapshot::listen(const ActivationsOptions& options) co
 #include <layerscope/impl/snapshot/attention_timeline.hpp>
 #include <layerscope/impl/snapshot/common.hpp>
 #include <layerscope/impl/snapshot/embedding_inl.hpp>
+#include <layerscope/impl/snapshot/embedding_iterations.hpp>
+#include <layerscope/impl/snapshot/embedding_pca.hpp>
+#include <layerscope/impl/snapshot/embedding_report.hpp>
+#include <layerscope/impl/snapshot/embedding_state.hpp>
+#include <layerscope/impl/snapshot/embedding_umap.hpp>
 #include <layerscope/impl/snapshot/filters_inl.hpp>
 #include <layerscope/impl/snapshot/gradients_inl.hpp>
 #include <layerscope/impl/snapshot/heatmap_inl.hpp>

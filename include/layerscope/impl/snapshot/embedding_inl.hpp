@@ -7,14 +7,16 @@
 #include <layerscope/core/finite.hpp>
 #include <layerscope/core/layout.hpp>
 #include <layerscope/core/random.hpp>
+#include <layerscope/impl/matched_rows.hpp>
 #include <layerscope/impl/snapshot/common.hpp>
-#include <layerscope/impl/snapshot/procrustes.hpp>
+#include <layerscope/impl/snapshot/embedding_pca.hpp>
+#include <layerscope/impl/snapshot/embedding_report.hpp>
+#include <layerscope/impl/snapshot/embedding_state.hpp>
+#include <layerscope/impl/snapshot/embedding_umap.hpp>
 #include <layerscope/snapshot/snapshot.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,49 +28,33 @@ namespace layerscope::inline LAYERSCOPE_ABI {
 
 namespace detail {
 
-/// What a name keeps from step to step.
-struct EmbeddingState {
-  std::optional<Pca> basis;
-  std::map<std::int64_t, std::array<double, 3>> layout;  // by sample
-};
-
-/// How an embedding is to be made, with everything but the numbers.
-struct EmbeddingPlan {
-  std::string title;
-  std::vector<std::string> class_names;
-  EmbeddingMethod method;
-  std::size_t dimensions = 2;
-  Cap rows;
-  std::vector<std::int64_t> drawn;  // empty: every row
-  bool labelled = false;
-  bool identified = false;
-  bool takes_inputs = false;  // a sink does
-  bool pictured = false;
-  std::optional<Layout> images_layout;
-};
-
-/// The rows that have no NaN or infinity.
-inline std::vector<std::int64_t> finite_rows(const Tensor& values) {
-  const std::int64_t columns = values.extent(1);
-  const double* row = values.data<double>();
-  std::vector<std::int64_t> kept;
-  for (std::int64_t i = 0; i < values.extent(0); ++i, row += columns) {
-    bool finite = true;
-    for (std::int64_t j = 0; finite && j < columns; ++j) finite = is_finite(row[j]);
-    if (finite) kept.push_back(i);
+/// The rows of an input that have no NaN or infinity, as float64 where float32 would lose digits.
+inline EmbeddingRows finite_rows(const Tensor& input, Artifact& artifact) {
+  EmbeddingRows rows;
+  const std::int64_t given = input.extent(0), columns = input.size() / given;
+  const DType kept_as = input.dtype() == DType::f64 || input.dtype() == DType::i64 || input.dtype() == DType::u64 ||
+                                input.dtype() == DType::i32 || input.dtype() == DType::u32
+                            ? DType::f64
+                            : DType::f32;
+  const AnyView all = contiguous(*input.view().reshape({given, columns}), kept_as);
+  const auto scan = [&](const auto* row) {
+    for (std::int64_t i = 0; i < given; ++i, row += columns) {
+      if (std::all_of(row, row + columns, [](auto value) { return is_finite(value); })) rows.kept.push_back(i);
+    }
+  };
+  if (kept_as == DType::f64)
+    scan(static_cast<const double*>(all.data()));
+  else
+    scan(static_cast<const float*>(all.data()));
+  if (rows.kept.empty())
+    throw Error(ErrorCode::non_finite, "embedding: every row has NaN or infinity; expected one without");
+  const auto left_out = given - static_cast<std::int64_t>(rows.kept.size());
+  if (left_out > 0) {
+    artifact.warnings.push_back(to_text(left_out) + " of " + to_text(given) + " rows left out for NaN or infinity");
   }
-  return kept;
-}
-
-inline Tensor rows_of(const Tensor& values, const std::vector<std::int64_t>& rows) {
-  const auto columns = static_cast<std::size_t>(values.extent(1));
-  Tensor result(DType::f64, {static_cast<std::int64_t>(rows.size()), values.extent(1)});
-  double* out = result.mutable_data<double>();
-  for (const std::int64_t row : rows) {
-    std::memcpy(out, values.data<double>() + row * values.extent(1), columns * sizeof(double));
-    out += columns;
-  }
-  return result;
+  // A copy of its own in any case, as the queue takes the memory of its inputs back.
+  rows.x = copy(picked_rows(all, rows.kept));
+  return rows;
 }
 
 inline constexpr std::int64_t most_row_features = 256;  // beyond it, sinks get principal components instead
@@ -105,130 +91,101 @@ inline void add_inputs(Points& points, Artifact& artifact, const EmbeddingPlan& 
   artifact.warnings.insert(artifact.warnings.end(), sheet.warnings.begin(), sheet.warnings.end());
 }
 
-/// The rotation from the layout `now` to the one before, over the samples of both.
-inline std::optional<SmallMatrix> rotation_onto(const EmbeddingState& before, const std::vector<std::int64_t>& ids,
-                                                const std::vector<std::array<double, 3>>& now, std::size_t dimensions,
-                                                std::int64_t& common) {
-  SmallMatrix sum{};
-  common = 0;
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    const auto old = before.layout.find(ids[i]);
-    if (old == before.layout.end()) continue;
-    ++common;
-    for (std::size_t a = 0; a < dimensions; ++a) {
-      for (std::size_t b = 0; b < dimensions; ++b) sum[b][a] += now[i][a] * old->second[b];
-    }
+/// Which sample each row is, and its class.
+inline void name_rows(EmbeddingRows& rows, const EmbeddingPlan& plan, const JobInputs& inputs) {
+  const auto chosen = [&](std::size_t tensor) {
+    const Tensor numbers = convert(inputs.tensors[tensor].view(), DType::i64);
+    std::vector<std::int64_t> values;
+    values.reserve(rows.kept.size());
+    for (const std::int64_t row : rows.kept) values.push_back(numbers.data<std::int64_t>()[row]);
+    return values;
+  };
+  std::size_t next = 1;
+  if (plan.labelled) rows.labels = chosen(next++);
+  if (plan.identified) {
+    rows.ids = chosen(next);
+    return;
   }
-  if (common == 0) return std::nullopt;
-  return nearest_orthogonal(sum, dimensions);
+  for (const std::int64_t row : rows.kept) {
+    rows.ids.push_back(plan.drawn.empty() ? row : plan.drawn[static_cast<std::size_t>(row)]);
+  }
 }
 
-inline void turn(std::vector<std::array<double, 3>>& points, const SmallMatrix& rotation) {
-  for (std::array<double, 3>& point : points) {
-    point = {dot(point, rotation[0]), dot(point, rotation[1]), dot(point, rotation[2])};
+inline EmbeddingLayout make_layout(const EmbeddingPlan& plan, const EmbeddingRows& rows, EmbeddingState& state,
+                                   const JobInputs& inputs) {
+  return std::visit(
+      Overloaded{[&](const PcaProjection& method) { return pca_layout(method, plan, rows, state, inputs); },
+                 [&](const UmapProjection& method) { return umap_layout(method, plan, rows, state, inputs); }},
+      plan.method);
+}
+
+/// What the next step is compared with and starts from.
+inline void remember(EmbeddingState& state, const EmbeddingPlan& plan, EmbeddingRows rows, Tensor coordinates) {
+  if (plan.quality_rows > 0) {
+    if (state.first_x.empty()) {
+      state.first_step = plan.step;
+      const auto n = rows.x.extent(0);
+      const auto sample =
+          Random(plan.seed, 0x66697273).sample(n, affordable_quality_rows(plan.quality_rows, n, rows.x.extent(1)));
+      state.first_x = copy(picked_rows(rows.x.view(), sample));
+      for (const std::int64_t row : sample) state.first_ids.push_back(rows.ids[static_cast<std::size_t>(row)]);
+    }
+    state.x = std::move(rows.x);
+    state.coordinates = std::move(coordinates);
+    state.ids = std::move(rows.ids);
   }
 }
 
 inline std::vector<Artifact> embedding_artifact(const EmbeddingPlan& plan, const JobInputs& inputs) {
   if (inputs.state == nullptr) inputs.state = std::make_shared<EmbeddingState>();
   EmbeddingState& state = *std::static_pointer_cast<EmbeddingState>(inputs.state);
+  if (state.method != plan.method.index() || state.dimensions != plan.dimensions) {
+    state = {};
+    state.method = plan.method.index();
+    state.dimensions = plan.dimensions;
+  }
   Artifact artifact;
   describe_numbers(artifact, inputs.tensors[0], inputs.threads);
-  const std::int64_t given = inputs.tensors[0].extent(0);
-  const Shape matrix{given, inputs.tensors[0].size() / given};
-  const Tensor all = convert(*inputs.tensors[0].view().reshape(matrix), DType::f64);
-  const std::vector<std::int64_t> kept = finite_rows(all);
-  if (kept.empty())
-    throw Error(ErrorCode::non_finite, "embedding: every row has NaN or infinity; expected one without");
-  if (static_cast<std::int64_t>(kept.size()) < given) {
-    artifact.warnings.push_back(to_text(given - static_cast<std::int64_t>(kept.size())) + " of " + to_text(given) +
-                                " rows left out for NaN or infinity");
-  }
-  const Tensor x = static_cast<std::int64_t>(kept.size()) == given ? all : rows_of(all, kept);
-
-  // Which sample each point is, and its class.
-  Points points;
-  const auto chosen = [&](std::size_t tensor) {
-    const Tensor numbers = convert(inputs.tensors[tensor].view(), DType::i64);
-    std::vector<std::int64_t> values;
-    values.reserve(kept.size());
-    for (const std::int64_t row : kept) values.push_back(numbers.data<std::int64_t>()[row]);
-    return values;
-  };
-  std::size_t next = 1;
-  if (plan.labelled) points.labels = chosen(next++);
-  if (plan.identified) {
-    points.ids = chosen(next);
-  } else {
-    for (const std::int64_t row : kept) {
-      points.ids.push_back(plan.drawn.empty() ? row : plan.drawn[static_cast<std::size_t>(row)]);
-    }
-  }
-  points.class_names = plan.class_names;
-
-  const bool frozen = std::get<PcaProjection>(plan.method).basis == PcaProjection::Basis::frozen;
-  if (!frozen || !state.basis || state.basis->mean.size() != x.extent(1)) {
-    PcaOptions options;
-    options.threads = inputs.threads;
-    options.stop = inputs.stop;
-    // A projection of fewer columns than dimensions lies in a plane or on a line, which is no news.
-    options.components = (std::min)({static_cast<std::int64_t>(plan.dimensions), x.extent(0), x.extent(1)});
-    Pca fitted = pca(x.view(), options);
-    artifact.warnings.insert(artifact.warnings.end(), fitted.warnings.begin(), fitted.warnings.end());
-    state.basis = std::move(fitted);
-    if (frozen) state.layout.clear();
-  }
-  const Pca& basis = *state.basis;
-  const Tensor scores = convert(basis.transform(x.view(), inputs.threads).view(), DType::f64);
-  std::vector<std::array<double, 3>> layout(kept.size());
-  for (std::size_t i = 0; i < layout.size(); ++i) {
-    for (std::int64_t c = 0; c < scores.extent(1); ++c) {
-      layout[i][static_cast<std::size_t>(c)] =
-          scores.data<double>()[static_cast<std::int64_t>(i) * scores.extent(1) + c];
-    }
-  }
-  std::int64_t common = 0;
-  if (!frozen && !state.layout.empty()) {
-    if (const auto rotation = rotation_onto(state, points.ids, layout, plan.dimensions, common)) {
-      turn(layout, *rotation);
-    } else {
-      artifact.warnings.push_back("no sample in common with the step before: the layout is not aligned to it");
-    }
-  }
-  if (!frozen) {
-    state.layout.clear();
-    for (std::size_t i = 0; i < layout.size(); ++i) state.layout[points.ids[i]] = layout[i];
-  }
-
-  points.coordinates =
-      Tensor(DType::f32, {static_cast<std::int64_t>(layout.size()), static_cast<std::int64_t>(plan.dimensions)});
-  float* out = points.coordinates.mutable_data<float>();
-  for (const std::array<double, 3>& point : layout) {
-    for (std::size_t c = 0; c < plan.dimensions; ++c) *out++ = static_cast<float>(point[c]);
-  }
-
-  artifact.attributes.push_back({"method", std::string("PCA")});
-  artifact.attributes.push_back({"basis", std::string(frozen ? "frozen" : "aligned")});
+  EmbeddingRows rows = finite_rows(inputs.tensors[0], artifact);
+  name_rows(rows, plan, inputs);
+  EmbeddingLayout layout = make_layout(plan, rows, state, inputs);
+  artifact.warnings.insert(artifact.warnings.end(), layout.warnings.begin(), layout.warnings.end());
+  artifact.attributes = std::move(layout.attributes);
   add_cap(artifact, "rows", plan.rows);
-  artifact.attributes.push_back({"features", x.extent(1)});
-  artifact.attributes.push_back({"aligned rows", common});
-  double explained = 0;
-  for (std::size_t c = 0; c < basis.explained_variance_ratio.size(); ++c) {
-    explained += basis.explained_variance_ratio[c];
-    artifact.attributes.push_back({"explained variance " + to_text(c + 1), basis.explained_variance_ratio[c]});
-  }
+  artifact.attributes.push_back({"features", rows.x.extent(1)});
+  artifact.attributes.push_back({"aligned rows", layout.aligned});
+
+  Points points;
+  points.coordinates = position_tensor(layout.positions, plan.dimensions);
+  points.labels = rows.labels;
+  points.class_names = plan.class_names;
+  points.ids = rows.ids;
   ScatterOptions look;
   look.title = plan.title;
-  look.axes = Axes::ticks;
-  look.captions.push_back("PCA; " + to_short_text(100 * explained, 3) + " % of the variance" +
-                          (frozen ? " at the first step" : ""));
+  look.axes = std::holds_alternative<PcaProjection>(plan.method) ? Axes::ticks : Axes::hidden;
+  look.captions.push_back(layout.caption);
   if (plan.rows.shown < plan.rows.total) {
-    look.captions.push_back(to_text(plan.rows.shown) + " of " + to_text(plan.rows.total) + " rows");
+    look.captions.back() += "; " + to_text(plan.rows.shown) + " of " + to_text(plan.rows.total) + " rows";
   }
+  measure_or_warn(artifact, "quality", [&] { add_quality(artifact, look, plan, rows, points.coordinates, inputs); });
+  std::vector<MovedSample> moved;
+  measure_or_warn(artifact, "change",
+                  [&] { moved = add_change(artifact, look, plan, rows, points.coordinates, state, inputs); });
+
+  if (!layout.continues) state.past.clear();
+  PastLayout now{plan.step, {}};
+  for (std::size_t i = 0; i < rows.ids.size(); ++i) now.positions.emplace(rows.ids[i], layout.positions[i]);
+  // A step recorded again takes the place of what it was.
+  while (!state.past.empty() && state.past.back().step >= plan.step) state.past.pop_back();
+  state.past.push_back(std::move(now));
+  while (static_cast<std::int64_t>(state.past.size()) > plan.trajectories.steps) state.past.pop_front();
+  add_trajectories(artifact, look, plan, rows, moved, state.past);
+
   look.captions.insert(look.captions.end(), artifact.warnings.begin(), artifact.warnings.end());
   const auto drawn = std::make_shared<const Points>(points);
-  if (plan.takes_inputs) add_inputs(points, artifact, plan, inputs, x, kept);
-  artifact.parts.push_back({"points", std::move(points)});
+  if (plan.takes_inputs) add_inputs(points, artifact, plan, inputs, rows.x, rows.kept);
+  remember(state, plan, std::move(rows), points.coordinates);
+  artifact.parts.insert(artifact.parts.begin(), {"points", std::move(points)});
   artifact.picture = Picture([drawn, look] { return scatter(*drawn, look); });
   return {std::move(artifact)};
 }
@@ -241,6 +198,43 @@ inline void check_row_numbers(const TensorRef& x, std::int64_t rows, const char*
   }
 }
 
+inline void check_embedding_options(const EmbeddingOptions& options) {
+  const auto within = [](std::int64_t value, std::int64_t least, std::int64_t most, const char* what) {
+    if (value >= least && value <= most) return;
+    throw Error(ErrorCode::invalid_argument, std::string("embedding: ") + what + " " + to_text(value) + "; expected " +
+                                                 to_text(least) + " to " + to_text(most));
+  };
+  const auto at_least = [](std::int64_t value, std::int64_t least, const char* what) {
+    if (value >= least) return;
+    throw Error(ErrorCode::invalid_argument,
+                std::string("embedding: ") + what + " " + to_text(value) + "; expected at least " + to_text(least));
+  };
+  if (options.dimensions != 2 && options.dimensions != 3) {
+    throw Error(ErrorCode::invalid_argument,
+                "embedding: dimensions " + to_text(options.dimensions) + "; expected 2 or 3");
+  }
+  at_least(options.max_rows, 1, "max_rows");
+  at_least(options.quality_rows, 0, "quality_rows");
+  if (options.time_budget && !(*options.time_budget > 0 && is_finite(*options.time_budget))) {
+    throw Error(ErrorCode::invalid_argument,
+                "embedding: time_budget " + to_text(*options.time_budget) + "; expected a number of seconds above 0");
+  }
+  if (const auto* umap = std::get_if<UmapProjection>(&options.method)) {
+    at_least(umap->n_neighbors, 2, "n_neighbors");
+    at_least(umap->epochs.value_or(1), 1, "epochs");
+    at_least(umap->warm_epochs.value_or(1), 1, "warm_epochs");
+    if (!(umap->min_dist >= 0 && umap->min_dist <= 1)) {
+      throw Error(ErrorCode::invalid_argument, "embedding: min_dist " + to_text(umap->min_dist) + "; expected 0 to 1");
+    }
+    if (!(umap->alignment >= 0 && is_finite(umap->alignment))) {
+      throw Error(ErrorCode::invalid_argument,
+                  "embedding: alignment " + to_text(umap->alignment) + "; expected 0 or more");
+    }
+  }
+  within(options.trajectories.most_moved, 0, 100, "trajectories.most_moved");
+  within(options.trajectories.steps, 2, 100, "trajectories.steps");
+}
+
 }  // namespace detail
 
 LAYERSCOPE_INLINE Status Snapshot::embedding(std::string_view name, const TensorRef& x,
@@ -248,15 +242,13 @@ LAYERSCOPE_INLINE Status Snapshot::embedding(std::string_view name, const Tensor
   if (core_ == nullptr) return Outcome::skipped;
   return Recorder::guarded(*core_, "embedding", name, step_, [&] {
     const Shape shape = detail::shape_to_record(x, "embedding");
-    if (options.dimensions != 2 && options.dimensions != 3) {
-      throw Error(ErrorCode::invalid_argument,
-                  "embedding: dimensions " + to_text(options.dimensions) + "; expected 2 or 3");
-    }
-    if (options.max_rows < 1) {
-      throw Error(ErrorCode::invalid_argument,
-                  "embedding: max_rows " + to_text(options.max_rows) + "; expected at least 1");
-    }
+    detail::check_embedding_options(options);
     detail::EmbeddingPlan plan;
+    plan.step = step_;
+    plan.seed = options.seed;
+    plan.time_budget = options.time_budget;
+    plan.quality_rows = options.quality_rows;
+    plan.trajectories = options.trajectories;
     plan.title = detail::picture_title(name, step_);
     plan.class_names = options.class_names;
     plan.method = options.method;
