@@ -316,6 +316,33 @@ TEST_CASE("hostile rows give a finite layout") {
   }
 }
 
+TEST_CASE("a start that does not converge is told, and another taken") {
+  // On a long path the smoothest vectors differ by less than float32 sees.
+  constexpr Size n = 6000;
+  std::vector<float> x(at(n));
+  ls::Neighbors path;
+  path.indices = ls::Tensor(ls::DType::i32, {n, 2});
+  path.distances = ls::Tensor(ls::DType::f32, {n, 2});
+  for (Size i = 0; i < n; ++i) {
+    x[at(i)] = static_cast<float>(i);
+    const Size sides[2] = {i > 0 ? i - 1 : 2, i < n - 1 ? i + 1 : n - 3};
+    for (Size j = 0; j < 2; ++j) {
+      path.indices.mutable_data<std::int32_t>()[2 * i + j] = static_cast<std::int32_t>(sides[j]);
+      path.distances.mutable_data<float>()[2 * i + j] = static_cast<float>(std::abs(i - sides[j]));
+    }
+  }
+  const ls::Umap random = ls::umap(path, {.epochs = 2});
+  CHECK(random.initialization == ls::UmapInitialization::random);
+  CHECK_THAT(random.initialization_reason, ContainsSubstring("did not converge"));
+  REQUIRE(random.warnings.size() == 1);
+  CHECK_THAT(random.warnings[0], ContainsSubstring("random in place of spectral"));
+  CHECK(all_finite(random.embedding));
+  const ls::Umap pca = ls::umap(matrix(x, 1), {.n_neighbors = 3, .epochs = 2});
+  CHECK(pca.initialization == ls::UmapInitialization::pca);
+  REQUIRE(pca.warnings.size() == 1);
+  CHECK_THAT(pca.warnings[0], ContainsSubstring("pca in place of spectral"));
+}
+
 TEST_CASE("components of the graph are laid out apart, and said") {
   const auto x = blobs(3, 60, 4, 1000, 9);
   for (const Size dims : {2, 3}) {
