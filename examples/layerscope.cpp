@@ -2,7 +2,7 @@
 //
 //   layerscope heatmap IN [--layout NCHW] --out X.png
 //   layerscope stats IN
-//   layerscope embed IN --method umap [--labels L] --out Y.npy --png P.png --report R.json
+//   layerscope embed IN --method tsne|umap [--labels L] --out Y.npy --png P.png --report R.json
 //   layerscope export --format projector|tensorboard IN ... --out DIR
 //   layerscope knn IN -k 15 --out I.npy --report R.json
 //   layerscope quality HIGH LOW [--labels L]
@@ -58,7 +58,7 @@ int run(int argc, char** argv) {
   tool::EmbedArguments embed;
   CLI::App* const embed_command = app.add_subcommand("embed", "Lay out the rows of a tensor in 2 or 3 dimensions");
   embed_command->add_option("IN", embed.in, "Rows to embed; axes after the first are flattened")->required();
-  embed_command->add_option("--method", embed.method, "pca, umap")->capture_default_str();
+  embed_command->add_option("--method", embed.method, "pca, tsne, umap")->capture_default_str();
   embed_command->add_option("--dims", embed.dims, "Dimensions of the layout, 2 or 3 with --png")->capture_default_str();
   embed_command->add_option("--pca", embed.pca, "Reduce the rows to this many principal components first");
   embed_command->add_option("--metric", embed.metric, "euclidean, cosine, correlation, manhattan");
@@ -66,6 +66,9 @@ int run(int argc, char** argv) {
                             "umap: rows in a neighbourhood, itself counted; default 15");
   embed_command->add_option("--min-dist", embed.min_dist, "umap: how close rows may come, 0 to 1; default 0.1");
   embed_command->add_option("--epochs", embed.epochs, "umap: passes; default 500, beyond 10,000 rows 200");
+  embed_command->add_option("--perplexity", embed.perplexity, "tsne: effective number of neighbours; default 30");
+  embed_command->add_option("--iterations", embed.iterations, "tsne: steps; default 750, beyond 10,000 rows 500");
+  embed_command->add_option("--repulsion", embed.repulsion, "tsne: automatic, exact, tree, interpolation");
   embed_command->add_option("--labels", embed.labels, "Integer class of each row, a tensor as IN");
   embed_command->add_option("--threads", embed.threads, "Threads used at most; 0 is every core")->capture_default_str();
   embed_command->add_option("--seed", embed.seed, "Seed of the random numbers")->capture_default_str();

@@ -5,6 +5,7 @@
 #include <layerscope/impl/kernels/distances_inl.hpp>
 #include <layerscope/impl/kernels/gemm_inl.hpp>
 #include <layerscope/impl/kernels/matmul_inl.hpp>
+#include <layerscope/impl/kernels/tsne_inl.hpp>
 #include <layerscope/impl/knn_approximate_inl.hpp>
 #include <layerscope/impl/knn_clusters_inl.hpp>
 #include <layerscope/impl/knn_descent_inl.hpp>
@@ -20,6 +21,7 @@
 #include <layerscope/impl/pca_rows_inl.hpp>
 #include <layerscope/impl/pca_transform_inl.hpp>
 #include <layerscope/impl/symmetric_eigen_inl.hpp>
+#include <layerscope/impl/tsne_inl.hpp>
 #include <layerscope/impl/umap_inl.hpp>
 #include <layerscope/impl/umap_run_inl.hpp>
 #include <layerscope/impl/umap_transform_inl.hpp>

@@ -22,6 +22,7 @@
 
 #include "embed_layout.hpp"
 #include "embed_pca.hpp"
+#include "embed_tsne.hpp"
 #include "embed_umap.hpp"
 #include "quality.hpp"
 
@@ -36,6 +37,7 @@ struct EmbedMethod {
 
 inline constexpr EmbedMethod embed_methods[] = {
     {"pca", embed_pca, ""},
+    {"tsne", embed_tsne, "--pca --metric --perplexity --iterations --repulsion "},
     {"umap", embed_umap, "--pca --metric --neighbors --min-dist --epochs "},
 };
 

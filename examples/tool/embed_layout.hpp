@@ -29,6 +29,9 @@ struct EmbedArguments {
   std::optional<std::int64_t> neighbors;
   std::optional<double> min_dist;
   std::optional<std::int64_t> epochs;
+  std::optional<double> perplexity;
+  std::optional<int> iterations;
+  std::optional<std::string> repulsion;
 };
 
 /// The options given that only some methods take.
@@ -39,6 +42,9 @@ inline std::vector<std::string> special_options(const EmbedArguments& arguments)
   if (arguments.neighbors) given.emplace_back("--neighbors");
   if (arguments.min_dist) given.emplace_back("--min-dist");
   if (arguments.epochs) given.emplace_back("--epochs");
+  if (arguments.perplexity) given.emplace_back("--perplexity");
+  if (arguments.iterations) given.emplace_back("--iterations");
+  if (arguments.repulsion) given.emplace_back("--repulsion");
   return given;
 }
 

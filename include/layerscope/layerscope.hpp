@@ -75,6 +75,7 @@
 #include <layerscope/algorithms/statistics.hpp>
 #include <layerscope/algorithms/text.hpp>
 #include <layerscope/algorithms/token_text.hpp>
+#include <layerscope/algorithms/tsne.hpp>
 #include <layerscope/algorithms/umap.hpp>
 
 #include <layerscope/sinks/callback.hpp>

@@ -195,6 +195,33 @@ class MadeHere(Case):
         self.refused("embed", self.x, "--method", "umap", "--dims", "4", "--out", out, saying="dimensions is 4")
         self.refused("embed", self.x, "--neighbors", "4", "--out", out, saying="--neighbors")
 
+    def test_embed_tsne(self):
+        rows = [[math.sin(i * (j + 1)) + 9 * (i % 2) for j in range(6)] for i in range(60)]
+        npy(self.x, [value for row in rows for value in row], shape=(60, 6))
+        npy(self.path("l.npy"), [i % 2 for i in range(60)], "<i4", "i")
+        out, png, report = self.path("y.npy"), self.path("y.png"), self.path("r.json")
+        options = ["--labels", self.path("l.npy"), "--png", png, "--report", report, "--seed", "3", "--pca", "4"]
+        options += ["--perplexity", "9", "--iterations", "150", "--repulsion", "tree", "--metric", "manhattan"]
+        written = []
+        for threads in ("1", "2"):
+            self.accepted("embed", self.x, "--method", "tsne", "--out", out, "--threads", threads, *options)
+            written.append(out.read_bytes())
+        self.assertEqual(written[0], written[1])
+        self.assertEqual(read_npy(out)[0], (60, 2))
+        png_size(png)
+        found = json.loads(report.read_text())
+        expected = {"method": "tsne", "dims": 2, "pca": 4, "metric": "manhattan", "perplexity": 9, "iterations": 150,
+                    "repulsion": "tree", "tree_iterations": 150, "interpolated_iterations": 0}
+        self.assertEqual({key: found[key] for key in expected}, expected)
+        self.assertTrue(0 < found["kl"] < 2)
+        self.assertEqual(found["quality"]["label_accuracy"]["value"], 1)
+        self.assertEqual(list(found["seconds"]), ["read", "pca", "neighbors", "affinities", "initialization",
+                                                  "optimization", "total", "write", "quality"])
+        self.accepted("embed", self.x, "--method", "tsne", "--dims", "3", "--perplexity", "5", "--out", out)
+        self.assertEqual(read_npy(out)[0], (60, 3))
+        self.refused("embed", self.x, "--method", "tsne", "--perplexity", "0", "--out", out, saying="perplexity 0")
+        self.refused("embed", self.x, "--method", "tsne", "--repulsion", "fast", "--out", out, saying="\"fast\"")
+
     def test_knn(self):
         npy(self.x, [0, 0, 1, 1, 3, 3, 7, 7, 8, 8], shape=(5, 2))
         out, distances, report = self.path("i.npy"), self.path("d.npy"), self.path("r.json")
