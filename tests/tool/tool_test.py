@@ -214,7 +214,7 @@ class MadeHere(Case):
                     "repulsion": "tree", "tree_iterations": 150, "interpolated_iterations": 0}
         self.assertEqual({key: found[key] for key in expected}, expected)
         self.assertTrue(0 < found["kl"] < 2)
-        self.assertEqual(found["quality"]["label_accuracy"]["value"], 1)
+        self.assertGreater(found["quality"]["label_accuracy"]["value"], 0.9)
         self.assertEqual(list(found["seconds"]), ["read", "pca", "neighbors", "affinities", "initialization",
                                                   "optimization", "total", "write", "quality"])
         self.accepted("embed", self.x, "--method", "tsne", "--dims", "3", "--perplexity", "5", "--out", out)
