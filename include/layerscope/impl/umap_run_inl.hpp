@@ -5,6 +5,7 @@
 #include <layerscope/core/kernels/isa.hpp>
 #include <layerscope/impl/kernels/umap_inl.hpp>
 #include <layerscope/impl/knn_inl.hpp>
+#include <layerscope/impl/stopwatch.hpp>
 #include <layerscope/impl/thread_team_inl.hpp>
 #include <layerscope/impl/umap_curve_inl.hpp>
 #include <layerscope/impl/umap_graph_inl.hpp>
@@ -12,7 +13,6 @@
 #include <layerscope/impl/umap_options_inl.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <memory>
@@ -22,18 +22,6 @@
 #include <vector>
 
 namespace layerscope::inline LAYERSCOPE_ABI::detail {
-
-/// Seconds since it was made or last asked.
-class UmapWatch {
- public:
-  double lap() {
-    const auto now = std::chrono::steady_clock::now();
-    return std::chrono::duration<double>(now - std::exchange(last_, now)).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
 
 /// Positions of rows and their momenta, moved by the kernels: what umap() and umap_transform() share.
 class UmapOptimizer {
@@ -117,7 +105,7 @@ class UmapRun {
  public:
   UmapRun(const AnyView* x, const Neighbors* neighbors, const UmapOptions& options) : options_(options) {
     check_umap_options(options);
-    UmapWatch watch;
+    Stopwatch watch;
     if (x != nullptr) {
       check_knn_matrix(*x, "the matrix", "umap");
       result_.neighbors = search(*x);
@@ -143,7 +131,7 @@ class UmapRun {
     if (epochs < 0) refuse_umap_option("the number of epochs to run", epochs, "0 or more");
     const std::int64_t todo = (std::min)(epochs, result_.planned_epochs - result_.epochs);
     if (todo == 0) return 0;
-    UmapWatch watch;
+    Stopwatch watch;
     ThreadTeam team(threads());
     const Random random(options_.seed, 0x756d6170);
     for (std::int64_t i = 0; i < todo; ++i) {

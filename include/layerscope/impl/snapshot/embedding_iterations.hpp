@@ -3,9 +3,9 @@
 
 #include <layerscope/core/tensor.hpp>
 #include <layerscope/impl/snapshot/embedding_state.hpp>
+#include <layerscope/impl/stopwatch.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -15,14 +15,6 @@
 #include <vector>
 
 namespace layerscope::inline LAYERSCOPE_ABI::detail {
-
-class Stopwatch {
- public:
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
-
- private:
-  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-};
 
 /// int64 [n, k]: the rows of this step that were the neighbours of each row at the step before, −1 where a sample of
 /// the two is only in one step. Empty without a step before.
