@@ -50,6 +50,7 @@
 #include <layerscope/algorithms/attention_rollout.hpp>
 #include <layerscope/algorithms/attention_scores.hpp>
 #include <layerscope/algorithms/attention_timeline.hpp>
+#include <layerscope/algorithms/calibration.hpp>
 #include <layerscope/algorithms/colormap.hpp>
 #include <layerscope/algorithms/embedding_change.hpp>
 #include <layerscope/algorithms/embedding_quality.hpp>
@@ -77,6 +78,7 @@
 #include <layerscope/algorithms/token_text.hpp>
 #include <layerscope/algorithms/tsne.hpp>
 #include <layerscope/algorithms/umap.hpp>
+#include <layerscope/algorithms/uncertainty.hpp>
 
 #include <layerscope/sinks/callback.hpp>
 #include <layerscope/sinks/directory.hpp>
