@@ -7,6 +7,7 @@
 #include <layerscope/impl/schedule_inl.hpp>
 #include <layerscope/impl/snapshot/activations_inl.hpp>
 #include <layerscope/impl/snapshot/attention_inl.hpp>
+#include <layerscope/impl/snapshot/calibration_inl.hpp>
 #include <layerscope/impl/snapshot/embedding_inl.hpp>
 #include <layerscope/impl/snapshot/filters_inl.hpp>
 #include <layerscope/impl/snapshot/gradients_inl.hpp>
@@ -15,4 +16,6 @@
 #include <layerscope/impl/snapshot/overview_artifact_inl.hpp>
 #include <layerscope/impl/snapshot/overview_inl.hpp>
 #include <layerscope/impl/snapshot/scalar_inl.hpp>
+#include <layerscope/impl/snapshot/similarity_inl.hpp>
 #include <layerscope/impl/snapshot/snapshot_inl.hpp>
+#include <layerscope/impl/snapshot/uncertainty_inl.hpp>

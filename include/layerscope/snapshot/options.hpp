@@ -3,6 +3,8 @@
 
 #include <layerscope/algorithms/attention.hpp>
 #include <layerscope/algorithms/knn.hpp>
+#include <layerscope/algorithms/similarity.hpp>
+#include <layerscope/algorithms/uncertainty.hpp>
 #include <layerscope/config.hpp>
 #include <layerscope/core/artifact.hpp>
 #include <layerscope/core/layout.hpp>
@@ -174,6 +176,45 @@ struct EmbeddingOptions {
   std::optional<TensorRef> images = std::nullopt;
   /// What each axis of the images means, N first. Default by rank: NHW, NCHW.
   std::optional<Layout> images_layout = std::nullopt;
+};
+
+struct UncertaintySnapshotOptions {
+  /// How the predictions of the members are to be read.
+  PredictionOptions predictions{};
+  /// Integer class of each sample, [n]; negative is unlabelled. Default: none.
+  std::optional<TensorRef> labels = std::nullopt;
+  /// A name for each class from 0. Default: their numbers.
+  std::vector<std::string> class_names = {};
+  /// A picture of each sample, [n, h, w] or [n, c, h, w] with 1 or 3 channels. Default: none.
+  std::optional<TensorRef> images = std::nullopt;
+  /// What each axis of the images means, N first. Default by rank: NHW, NCHW.
+  std::optional<Layout> images_layout = std::nullopt;
+  /// By what samples are ranked, and how many are shown, 1 to 64. Defaults: predictive entropy, 12.
+  UncertaintyScore ranked_by = UncertaintyScore::predictive_entropy;
+  std::int64_t count = 12;
+};
+
+/// A layer by name.
+struct NamedTensor {
+  std::string name;
+  TensorRef tensor;  ///< [n, …]
+};
+
+struct SimilaritySnapshotOptions {
+  /// Default linear CKA.
+  SimilarityMeasure measure = SimilarityMeasure::linear_cka;
+  /// What the layers are compared with: each other, or what they were.
+  enum class Against : std::uint8_t {
+    each_other,   ///< at this step
+    first_step,   ///< that this name was recorded at; kept in memory
+    step_before,  ///< the same of the latest one
+  };
+  /// Default each other. The first step has nothing but itself.
+  Against against = Against::each_other;
+  /// Most samples copied, drawn at random but the same ones at every step, at least 4. Default 512.
+  std::int64_t max_samples = 512;
+  /// Of the draw. Default 0.
+  std::uint64_t seed = 0;
 };
 
 }  // namespace layerscope::inline LAYERSCOPE_ABI

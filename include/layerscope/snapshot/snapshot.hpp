@@ -2,6 +2,7 @@
 #pragma once
 
 #include <layerscope/algorithms/attention.hpp>
+#include <layerscope/algorithms/calibration.hpp>
 #include <layerscope/config.hpp>
 #include <layerscope/core/tensor_ref.hpp>
 #include <layerscope/probe.hpp>
@@ -73,6 +74,23 @@ class Snapshot {
   /// algorithms/attention_scores.hpp. The weights are computed a tile at a time and never held.
   Status attention(std::string_view name, const TensorRef& queries, const TensorRef& keys,
                    const AttentionSnapshotOptions& options = {}) noexcept;
+
+  /// What the members of an ensemble, or passes with dropout left on, say together: members [K, n, classes, …], or what
+  /// an UncertaintyAccumulator made of them. The most uncertain samples as a table with their pictures; for dense
+  /// predictions the maps of the most uncertain ones.
+  Status uncertainty(std::string_view name, const TensorRef& members,
+                     const UncertaintySnapshotOptions& options = {}) noexcept;
+  Status uncertainty(std::string_view name, Uncertainty result,
+                     const UncertaintySnapshotOptions& options = {}) noexcept;
+
+  /// Whether predictions [n, classes, …] are right as often as they say, by labels [n, …]: the reliability diagram and
+  /// its numbers.
+  Status calibration(std::string_view name, const TensorRef& predictions, const TensorRef& labels,
+                     const CalibrationOptions& options = {}) noexcept;
+
+  /// How alike layers see the same samples, as a heatmap of every layer against every layer.
+  Status similarity(std::string_view name, const std::vector<NamedTensor>& layers,
+                    const SimilaritySnapshotOptions& options = {}) noexcept;
 
   /// One number a step; the artifact is the whole series so far, drawn as a line chart. A step given again replaces its
   /// value. No value is lost, whatever the queue drops; in a quick loop several are written together.
@@ -153,6 +171,7 @@ inline Snapshot::Listener Snapshot::listen(const ActivationsOptions& options) co
 #include <layerscope/impl/snapshot/activations_inl.hpp>
 #include <layerscope/impl/snapshot/attention_inl.hpp>
 #include <layerscope/impl/snapshot/attention_timeline.hpp>
+#include <layerscope/impl/snapshot/calibration_inl.hpp>
 #include <layerscope/impl/snapshot/common.hpp>
 #include <layerscope/impl/snapshot/embedding_inl.hpp>
 #include <layerscope/impl/snapshot/embedding_iterations.hpp>
@@ -170,6 +189,8 @@ inline Snapshot::Listener Snapshot::listen(const ActivationsOptions& options) co
 #include <layerscope/impl/snapshot/overview_step.hpp>
 #include <layerscope/impl/snapshot/procrustes.hpp>
 #include <layerscope/impl/snapshot/scalar_inl.hpp>
+#include <layerscope/impl/snapshot/similarity_inl.hpp>
 #include <layerscope/impl/snapshot/snapshot_inl.hpp>
 #include <layerscope/impl/snapshot/timeline.hpp>
+#include <layerscope/impl/snapshot/uncertainty_inl.hpp>
 #endif
