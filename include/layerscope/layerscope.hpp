@@ -79,6 +79,7 @@
 #include <layerscope/algorithms/tsne.hpp>
 #include <layerscope/algorithms/umap.hpp>
 #include <layerscope/algorithms/uncertainty.hpp>
+#include <layerscope/algorithms/unit_health.hpp>
 
 #include <layerscope/sinks/callback.hpp>
 #include <layerscope/sinks/directory.hpp>

@@ -53,7 +53,7 @@ inline Image draw_named_matrix(const NamedMatrix& matrix) {
   constexpr std::int64_t longest_name = 180;
   const auto rows = static_cast<std::int64_t>(matrix.row_names.size());
   const auto columns = static_cast<std::int64_t>(matrix.column_names.size());
-  const std::int64_t cell = matrix.cell.value_or((std::clamp<std::int64_t>)(960 / (std::max)(rows, columns), 4, 40));
+  const std::int64_t cell = matrix.cell.value_or((std::clamp<std::int64_t>)(960 / (std::max)(rows, columns), 1, 40));
   const std::int64_t row_names = (std::min)(widest_name(matrix.row_names), longest_name);
   const std::int64_t column_names = (std::min)(widest_name(matrix.column_names), longest_name);
   const std::int64_t row_label = matrix.row_label.empty() ? 0 : look::line + 4;
@@ -81,8 +81,9 @@ inline Image draw_named_matrix(const NamedMatrix& matrix) {
                                : HeatmapOptions{}.nan_colour;
       const std::int64_t x = left + c * cell, y = top + r * cell;
       fill_box(image, {x, y, cell, cell}, shade);
+      if (cell < font_height) continue;
       const std::string text = cell_text(value, matrix.decimals);
-      if (text_extent(text).width + 6 <= cell && font_height <= cell) {
+      if (text_extent(text).width + 6 <= cell) {
         draw_text_centred(image, x + cell / 2, y + (cell - font_height) / 2, text, ink_on(shade));
       }
     }

@@ -22,18 +22,20 @@ namespace layerscope::inline LAYERSCOPE_ABI::detail {
 /// Several representations of the same samples as matrices, with the samples left out that are not finite in one.
 class JointRows {
  public:
-  JointRows(std::span<const Representation> layers, NonFiniteRows policy) {
-    if (layers.empty()) throw Error(ErrorCode::empty, "similarity: no layers given; expected at least one");
+  /// `what` begins the messages of errors.
+  JointRows(std::span<const Representation> layers, NonFiniteRows policy, const char* what = "similarity")
+      : what_(what) {
+    if (layers.empty()) throw Error(ErrorCode::empty, what_ + ": no layers given; expected at least one");
     begins_.push_back(0);
     for (const Representation& layer : layers) {
       const AnyView& x = layer.values;
-      const std::string what = "similarity: layer " + layer.name + " of shape " + to_text(x.shape());
+      const std::string which = what_ + ": layer " + layer.name + " of shape " + to_text(x.shape());
       if (x.rank() == 0 || x.empty()) {
-        throw Error(ErrorCode::empty, what + "; expected [samples, …] with at least one element");
+        throw Error(ErrorCode::empty, which + "; expected [samples, …] with at least one element");
       }
       if (!matrices_.empty() && x.extent(0) != given_) {
         throw Error(ErrorCode::invalid_argument,
-                    what + "; expected " + to_text(given_) + " samples as of " + layers.front().name);
+                    which + "; expected " + to_text(given_) + " samples as of " + layers.front().name);
       }
       given_ = x.extent(0);
       const Shape shape{given_, x.size() / given_};
@@ -69,7 +71,7 @@ class JointRows {
         convert_into(matrices_[layer].narrow(0, r, 1), DType::f64, row.data());
         for (const double& value : row) {
           const auto refuse = [&](ErrorCode code, const char* expected) {
-            throw Error(code, "similarity: layer " + layers[layer].name + ", sample " + to_text(r) + ", feature " +
+            throw Error(code, what_ + ": layer " + layers[layer].name + ", sample " + to_text(r) + ", feature " +
                                   to_text(&value - row.data()) + " is " + to_text(value) + "; expected " + expected);
           };
           if (!is_finite(value)) {
@@ -88,10 +90,11 @@ class JointRows {
     }
     if (samples_ == 0) {
       throw Error(ErrorCode::empty,
-                  "similarity: 0 of " + to_text(given_) + " samples are finite in every layer; expected at least one");
+                  what_ + ": 0 of " + to_text(given_) + " samples are finite in every layer; expected at least one");
     }
   }
 
+  std::string what_;
   std::vector<AnyView> matrices_;
   std::vector<std::int64_t> begins_;
   std::int64_t given_ = 0;
