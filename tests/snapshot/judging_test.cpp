@@ -1,9 +1,11 @@
-// Snapshot::uncertainty, calibration and similarity: what arrives at a sink, over steps, and what is refused.
+// Snapshot::uncertainty, calibration, similarity, and the units of gradients: what arrives at a sink, over steps, and
+// what is refused.
 #include <layerscope/core/artifact.hpp>
 #include <layerscope/core/finite.hpp>
 #include <layerscope/sinks/memory.hpp>
 #include <layerscope/snapshot/snapshot.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -222,4 +224,28 @@ TEST_CASE("snapshot: similarity caps samples, drops what is not finite, names de
              ContainsSubstring("max_samples 3; expected at least 4"));
   ls::Recorder off{{.schedule = ls::Schedule::never()}};
   CHECK(off.snapshot(0).similarity("layers", {{"x", x}}).outcome() == ls::Outcome::skipped);
+}
+
+TEST_CASE("snapshot: gradients tell which output units have none") {
+  Run run;
+  ls::Tensor gradient(ls::DType::f32, {4, 1, 1, 2});
+  const float values[] = {3, 4, 0, 0, 0, std::numeric_limits<float>::quiet_NaN(), 1, 0};
+  std::copy_n(values, 8, gradient.mutable_data<float>());
+  REQUIRE(run.recorder.snapshot(1).gradients("conv1/weight", gradient).outcome() == ls::Outcome::written);
+  std::vector<ls::Artifact> artifacts = run.sink->take();
+  std::erase_if(artifacts, [](const ls::Artifact& artifact) { return artifact.kind != "gradients"; });
+  REQUIRE(artifacts.size() == 1);
+  const ls::Artifact& artifact = artifacts.front();
+  CHECK(attribute(artifact, "units") == 4);
+  CHECK(attribute(artifact, "units without gradient") == 1);
+  const auto* const norms = artifact.find<ls::Tensor>("unit norms");
+  REQUIRE(norms != nullptr);
+  CHECK_THAT(norms->data<double>()[0], WithinAbs(5, 1e-12));
+  CHECK(norms->data<double>()[1] == 0);
+  CHECK(ls::is_nan(norms->data<double>()[2]));
+  CHECK_THAT(norms->data<double>()[3], WithinAbs(1, 1e-12));
+  // A bias has no units of its own.
+  REQUIRE(run.recorder.snapshot(2).gradients("conv1/bias", ls::Tensor(ls::DType::f32, {4})).outcome() ==
+          ls::Outcome::written);
+  for (const ls::Artifact& each : run.sink->take()) CHECK(each.find<ls::Tensor>("unit norms") == nullptr);
 }

@@ -54,7 +54,8 @@ class Snapshot {
   /// Count, mean, spread, range, zeros, non-finite numbers and dead units of all elements, without a picture.
   Status statistics(std::string_view name, const TensorRef& x, const StatisticsSnapshotOptions& options = {}) noexcept;
 
-  /// The gradient of a parameter, named as the parameter is: its norm, statistics and histogram, nothing left out.
+  /// The gradient of a parameter, named as the parameter is: its norm, statistics and histogram, nothing left out; of
+  /// parameters [outputs, …] also the norm of each output unit's, and how many have none.
   Status gradients(std::string_view name, const TensorRef& x, const GradientsOptions& options = {}) noexcept;
 
   /// A matrix [h, w] (or a vector) as a heatmap.
