@@ -63,6 +63,11 @@ TEST_CASE("Attention heads: what a causal query cannot see is grey") {
   const ls::Rgb grey{0xE4, 0xE4, 0xE4};
   CHECK(count_colour(ls::attention_heads(summary_of(weights, ls::AttentionKind::causal)), grey) == 2 * 15 * 28 * 28);
   CHECK(count_colour(ls::attention_heads(summary_of(weights)), grey) == 0);
+  // A query that looks at the tokens before it alone could see itself.
+  ls::Tensor before(ls::DType::f64, {1, 6, 6});
+  before.mutable_data<double>()[0] = 1;
+  for (std::int64_t q = 1; q < 6; ++q) before.mutable_data<double>()[q * 6 + q - 1] = 1;
+  CHECK(count_colour(ls::attention_heads(summary_of(before, ls::AttentionKind::causal)), grey) == 15 * 28 * 28);
   // A weight that should not be there is drawn.
   ls::Tensor ahead = weights;
   ahead.mutable_data<double>()[5] = 0.5;

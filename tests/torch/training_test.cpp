@@ -7,16 +7,26 @@
 #include <layerscope/snapshot/snapshot.hpp>
 #include <layerscope/snapshot/watch.hpp>
 
+#include <layerscope/algorithms/attention_scores.hpp>
+#include <layerscope/readers/npy.hpp>
+
+#include "../../examples/story_attention/llama.hpp"
+#include "../../examples/story_attention/tokenizer.hpp"
 #include "support/catch.hpp"
+#include "support/data.hpp"
 
 #include <torch/nn.h>
 #include <torch/optim/adam.h>
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <condition_variable>
 #include <cstdint>
 #include <cstring>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -204,4 +214,57 @@ TEST_CASE("torch training: an activation is the tensor that the probe saw, as fa
     CHECK(std::memcmp(ls::convert(*tensor, ls::DType::f32).raw(), expected.data_ptr(), expected.nbytes()) == 0);
   }
   CHECK(found);
+}
+
+TEST_CASE("Attention of a network that tells stories: text, weights and logits are those published") {
+  const auto network = layerscope_test::data_file("stories260K/stories260K.safetensors");
+  const auto vocabulary = layerscope_test::data_file("stories260K/tok512.bin");
+  const auto description = layerscope_test::data_file("stories260K/stories260K.md");
+  const auto attention_file = layerscope_test::data_file("stories260K/golden_attn_first32.npy");
+  const auto logits_file = layerscope_test::data_file("stories260K/golden_logits_first32.npy");
+  if (!network || !vocabulary || !description || !attention_file || !logits_file) return;
+  const ls::Tensor attention = ls::read_npy(*attention_file);  // [5, 8, 32, 32]
+  const ls::Tensor logits = ls::read_npy(*logits_file);        // [32, 512]
+  const torch::NoGradGuard no_gradients;
+  Llama llama(*network);
+  const Tokenizer tokenizer(*vocabulary, llama.vocabulary);
+  std::vector<LayerAttention> seen;
+  std::string story;
+  std::int64_t token = Tokenizer::begin;
+  float weights_off = 0, recomputed_off = 0, logits_off = 0;
+  for (std::int64_t step = 0; step < 256; ++step) {
+    const torch::Tensor next = llama.next(token, seen);
+    const std::int64_t before = token;
+    token = next.argmax().item<std::int64_t>();
+    story += tokenizer.text(token, before);
+    for (std::int64_t layer = 0; layer < llama.layers; ++layer) {
+      const LayerAttention& one = seen[static_cast<std::size_t>(layer)];
+      // Grouped queries: 8 heads share the keys of 4.
+      const torch::Tensor q = one.queries.contiguous(), k = one.keys.contiguous();
+      const ls::Tensor found = ls::attention_weights({.queries = ls::view(q), .keys = ls::view(k)});
+      const torch::Tensor direct = one.weights.contiguous();
+      for (std::int64_t i = 0; i < found.size(); ++i) {
+        recomputed_off = std::max(recomputed_off, std::fabs(found.data<float>()[i] - direct.data_ptr<float>()[i]));
+        if (step >= 32) continue;
+        const std::int64_t head = i / (step + 1);
+        const float golden = attention.data<float>()[((layer * 8 + head) * 32 + step) * 32 + i % (step + 1)];
+        weights_off = std::max(weights_off, std::fabs(direct.data_ptr<float>()[i] - golden));
+      }
+    }
+    for (std::int64_t i = 0; step < 32 && i < llama.vocabulary; ++i) {
+      logits_off = std::max(logits_off, std::fabs(next.contiguous().data_ptr<float>()[i] -
+                                                  logits.data<float>()[step * llama.vocabulary + i]));
+    }
+    if (token == Tokenizer::begin || token == Tokenizer::end) break;
+  }
+  CHECK(weights_off <= 1e-4f);
+  CHECK(recomputed_off <= 1e-5f);
+  CHECK(logits_off <= 1e-3f);
+  std::ifstream file(*description);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const std::string heading = "-t 0.0\n";
+  const std::size_t from = text.find(heading) + heading.size();
+  const std::string published = text.substr(from, text.find("\n```", from) - from);
+  REQUIRE(published.size() > 500);
+  CHECK(story == published);
 }
