@@ -71,9 +71,9 @@ struct AttentionTimelineChartOptions {
   std::vector<std::string> captions{};
 };
 
-/// A row a step of one query, from the first to the newest: what each token looked at when it was generated. Keys that
-/// were not there yet are grey. Throws Error(empty) when no step of one query is kept, Error(invalid_argument) for a
-/// head that there is none of.
+/// A row a step of one query, from the first to the newest: what the token of that step looked at. Keys that were not
+/// there yet are grey. Throws Error(empty) when no step of one query is kept, Error(invalid_argument) for a head that
+/// there is none of.
 Image attention_decoding(const AttentionTimeline& timeline, const AttentionTimelineChartOptions& options = {});
 
 /// A row a head, a column for each of up to 10 steps of several queries, evenly spaced, each head on one scale; below

@@ -145,7 +145,7 @@ LAYERSCOPE_INLINE Image attention_decoding(const AttentionTimeline& timeline,
   Image image = make_image(width, top + body + 8 + texts.below() + look::margin, look::paper);
   texts.draw(image);
   draw_text(image, left, head_top, "key", look::soft_ink);
-  draw_text_upwards(image, look::margin, top, named ? "token generated" : "step", look::soft_ink);
+  draw_text_upwards(image, look::margin, top, named ? "token of the step" : "step", look::soft_ink);
   draw_frame(image, {left - 1, top - 1, panel.columns * cell + 2, panel.rows * cell + 2}, look::frame);
   for (std::int64_t row = 0; row < panel.rows; ++row) {
     for (std::int64_t column = 0; column < panel.columns; ++column) {
