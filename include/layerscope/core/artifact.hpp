@@ -171,6 +171,8 @@ template <class... Handlers>
 struct Overloaded : Handlers... {
   using Handlers::operator()...;
 };
+template <class... Handlers>
+Overloaded(Handlers...) -> Overloaded<Handlers...>;  // which clang 14 does not find by itself
 }  // namespace detail
 
 /// Calls the handler that takes the part's alternative, else `otherwise` with the part: a default is always required,
