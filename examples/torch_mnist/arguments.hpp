@@ -28,7 +28,7 @@ struct Arguments {
 
 inline constexpr std::string_view usage =
     "usage: torch_mnist --data DIR [--epochs N] [--seed N] [--out DIR] [--tensorboard DIR] [--limit N] "
-    "[--learning-rate X] [--threads N] [--embedding pca,pca-frozen,umap,umap-separate] "
+    "[--learning-rate X] [--threads N] [--embedding pca,pca-frozen,umap,umap-separate,tsne,tsne-separate] "
     "[--report FILE] [--no-snapshots]";
 
 /// Throws std::invalid_argument saying what is wrong.

@@ -14,14 +14,17 @@
 #include <variant>
 #include <vector>
 
-/// "pca", "pca-frozen", "umap", "umap-separate", which starts from scratch each time.
+/// "pca", "pca-frozen", "umap", "umap-separate", "tsne", "tsne-separate": separate ones start from scratch each time.
 inline layerscope::EmbeddingMethod embedding_method(const std::string& name) {
   namespace ls = layerscope;
   if (name == "pca") return ls::PcaProjection{};
   if (name == "pca-frozen") return ls::PcaProjection{.basis = ls::PcaProjection::Basis::frozen};
   if (name == "umap") return ls::UmapProjection{};
   if (name == "umap-separate") return ls::UmapProjection{.timeline = ls::EmbeddingTimeline::separate};
-  throw std::invalid_argument("--embedding: " + name + " given; expected pca, pca-frozen, umap or umap-separate");
+  if (name == "tsne") return ls::TsneProjection{};
+  if (name == "tsne-separate") return ls::TsneProjection{.timeline = ls::EmbeddingTimeline::separate};
+  throw std::invalid_argument("--embedding: " + name +
+                              " given; expected pca, pca-frozen, umap, umap-separate, tsne or tsne-separate");
 }
 
 /// Keeps the numbers of all embeddings, and writes them as JSON: for each name a list with an object for each step.

@@ -314,8 +314,12 @@ std::vector<Seen> three_steps(const std::string& name, const ls::EmbeddingMethod
 }  // namespace
 
 TEST_CASE("snapshot: an aligned layout of drifting rows moves as they do, where one from scratch does not") {
-  const auto aligned = three_steps("umap", ls::UmapProjection{});
-  const auto separate = three_steps("umap", ls::UmapProjection{.timeline = ls::EmbeddingTimeline::separate});
+  constexpr auto from_scratch = ls::EmbeddingTimeline::separate;
+  const bool umap = GENERATE(true, false);
+  CAPTURE(umap);
+  const auto aligned = umap ? three_steps("umap", ls::UmapProjection{}) : three_steps("tsne", ls::TsneProjection{});
+  const auto separate = umap ? three_steps("umap", ls::UmapProjection{.timeline = from_scratch})
+                             : three_steps("tsne", ls::TsneProjection{.timeline = from_scratch});
   for (std::size_t step = 0; step < 2; ++step) {
     CAPTURE(step, aligned[step].stability, separate[step].stability);
     CHECK(aligned[step].stability > separate[step].stability + 0.2);
@@ -337,7 +341,8 @@ TEST_CASE("snapshot: a layout from scratch is that of the algorithm alone") {
 }
 
 TEST_CASE("snapshot: iterative layouts take rows that come and go, and few of them") {
-  for (const ls::EmbeddingMethod& method : {ls::EmbeddingMethod{ls::UmapProjection{}}}) {
+  for (const ls::EmbeddingMethod& method :
+       {ls::EmbeddingMethod{ls::UmapProjection{}}, ls::EmbeddingMethod{ls::TsneProjection{.iterations = 300}}}) {
     Run run;
     std::vector<Size> first, second;
     for (Size i = 0; i < 100; ++i) first.push_back(i);
@@ -414,6 +419,9 @@ TEST_CASE("snapshot: options of an embedding out of range are named") {
   CHECK_THAT(message({.method = ls::UmapProjection{.warm_epochs = 0}}), ContainsSubstring("warm_epochs 0"));
   CHECK_THAT(message({.method = ls::UmapProjection{.min_dist = 2}}), ContainsSubstring("min_dist 2; expected 0 to 1"));
   CHECK_THAT(message({.method = ls::UmapProjection{.alignment = -1}}), ContainsSubstring("alignment -1"));
+  CHECK_THAT(message({.method = ls::TsneProjection{.perplexity = 0.5}}), ContainsSubstring("perplexity 0.5"));
+  CHECK_THAT(message({.method = ls::TsneProjection{.warm_iterations = 0}}), ContainsSubstring("warm_iterations 0"));
+  CHECK_THAT(message({.method = ls::TsneProjection{.alignment = -1}}), ContainsSubstring("alignment -1"));
   CHECK_THAT(message({.time_budget = 0}), ContainsSubstring("time_budget 0; expected a number of seconds above 0"));
   CHECK_THAT(message({.quality_rows = -1}), ContainsSubstring("quality_rows -1; expected at least 0"));
   CHECK_THAT(message({.trajectories = {.most_moved = 101}}), ContainsSubstring("most_moved 101; expected 0 to 100"));

@@ -104,7 +104,7 @@ struct PcaProjection {
   Basis basis = Basis::aligned;
 };
 
-/// How the layout of a step of UMAP follows that of the step before.
+/// How the layout of a step of UMAP or t-SNE follows that of the step before.
 enum class EmbeddingTimeline : std::uint8_t {
   /// The first step is laid out from scratch. Later ones start where the same samples lay, with the neighbours of the
   /// step before as the start of an approximate search, are held to where they were, and take a fraction of the
@@ -133,8 +133,24 @@ struct UmapProjection {
   double alignment = 1e-2;
 };
 
+/// t-SNE; algorithms/tsne.hpp says more of each option.
+struct TsneProjection {
+  /// Effective number of neighbours of each point, at least 1. Default 30.
+  double perplexity = 30;
+  /// Distance of the rows. Default: Euclidean.
+  Metric metric = Metric::euclidean;
+  /// Iterations of a layout from scratch, 1 …. Default: 750 for up to 10,000 rows, else 500.
+  std::optional<int> iterations = std::nullopt;
+  /// Iterations of a layout that starts where the step before ended, 1 …. Default 100.
+  int warm_iterations = 100;
+  /// Default: aligned.
+  EmbeddingTimeline timeline = EmbeddingTimeline::aligned;
+  /// λ of the pull λ / (2n) Σ ‖y − y before‖² that holds samples to where they were, 0 …. Default 0.1.
+  double alignment = 0.1;
+};
+
 /// How rows become points of the plane or of space.
-using EmbeddingMethod = std::variant<PcaProjection, UmapProjection>;
+using EmbeddingMethod = std::variant<PcaProjection, UmapProjection, TsneProjection>;
 
 /// Where chosen points have been over the last steps.
 struct EmbeddingTrajectories {

@@ -179,6 +179,7 @@ inline Snapshot::Listener Snapshot::listen(const ActivationsOptions& options) co
 #include <layerscope/impl/snapshot/embedding_pca.hpp>
 #include <layerscope/impl/snapshot/embedding_report.hpp>
 #include <layerscope/impl/snapshot/embedding_state.hpp>
+#include <layerscope/impl/snapshot/embedding_tsne.hpp>
 #include <layerscope/impl/snapshot/embedding_umap.hpp>
 #include <layerscope/impl/snapshot/filters_inl.hpp>
 #include <layerscope/impl/snapshot/gradients_inl.hpp>

@@ -12,6 +12,7 @@
 #include <layerscope/impl/snapshot/embedding_pca.hpp>
 #include <layerscope/impl/snapshot/embedding_report.hpp>
 #include <layerscope/impl/snapshot/embedding_state.hpp>
+#include <layerscope/impl/snapshot/embedding_tsne.hpp>
 #include <layerscope/impl/snapshot/embedding_umap.hpp>
 #include <layerscope/snapshot/snapshot.hpp>
 
@@ -115,7 +116,8 @@ inline EmbeddingLayout make_layout(const EmbeddingPlan& plan, const EmbeddingRow
                                    const JobInputs& inputs) {
   return std::visit(
       Overloaded{[&](const PcaProjection& method) { return pca_layout(method, plan, rows, state, inputs); },
-                 [&](const UmapProjection& method) { return umap_layout(method, plan, rows, state, inputs); }},
+                 [&](const UmapProjection& method) { return umap_layout(method, plan, rows, state, inputs); },
+                 [&](const TsneProjection& method) { return tsne_layout(method, plan, rows, state, inputs); }},
       plan.method);
 }
 
@@ -229,6 +231,18 @@ inline void check_embedding_options(const EmbeddingOptions& options) {
     if (!(umap->alignment >= 0 && is_finite(umap->alignment))) {
       throw Error(ErrorCode::invalid_argument,
                   "embedding: alignment " + to_text(umap->alignment) + "; expected 0 or more");
+    }
+  }
+  if (const auto* tsne = std::get_if<TsneProjection>(&options.method)) {
+    if (!(tsne->perplexity >= 1 && is_finite(tsne->perplexity))) {
+      throw Error(ErrorCode::invalid_argument,
+                  "embedding: perplexity " + to_text(tsne->perplexity) + "; expected at least 1");
+    }
+    at_least(tsne->iterations.value_or(1), 1, "iterations");
+    at_least(tsne->warm_iterations, 1, "warm_iterations");
+    if (!(tsne->alignment >= 0 && is_finite(tsne->alignment))) {
+      throw Error(ErrorCode::invalid_argument,
+                  "embedding: alignment " + to_text(tsne->alignment) + "; expected 0 or more");
     }
   }
   within(options.trajectories.most_moved, 0, 100, "trajectories.most_moved");
