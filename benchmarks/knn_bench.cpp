@@ -1,4 +1,4 @@
-// Nearest neighbours: the inner kernels, and runs as compare/knn.py times them beside other libraries.
+// Nearest neighbours: the inner kernels, and searches whose time and memory are printed.
 //
 //   knn_bench --once IN K METHOD THREADS OUT    one search: prints [seconds, processor seconds, bytes beyond the input]
 //                                               and writes the row numbers

@@ -21,7 +21,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 PACKAGES = ["numpy", "scikit-learn", "faiss-cpu", "pynndescent", "hnswlib", "umap-learn", "openTSNE", "scranpy"]
@@ -64,24 +63,25 @@ class Failure(Exception):
     pass
 
 
-def finish(command, environment=None):
-    """(last line of the output, seconds, processor seconds, largest resident set in bytes) of a process."""
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        start = time.perf_counter()
-        process = subprocess.Popen([str(part) for part in command], stdout=out, stderr=err, env=environment)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.perf_counter() - start
-        for file in (out, err):
-            file.seek(0)
-        text, errors = out.read().strip(), err.read().strip()
-    if process.returncode != 0:
-        last = (errors or text or "no output").splitlines()[-1]
-        raise Failure(f"ended with {process.returncode}: {last}")
-    return text.splitlines()[-1] if text else "", seconds, usage.ru_utime + usage.ru_stime, 1024 * usage.ru_maxrss
+class Launcher:
+    """Runs a command; gives (last line of the output, seconds, processor seconds, largest resident set in bytes)."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [sys.executable, HERE / "launch.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __call__(self, command, environment=None):
+        request = {"command": [str(part) for part in command], "environment": environment}
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        if answer["status"] != 0:
+            raise Failure(f"ended with {answer['status']}: {answer['error'] or answer['line'] or 'no output'}")
+        return answer["line"], answer["seconds"], answer["processor"], answer["peak"]
 
 
-def ours(arguments, task, method, files, k):
+def ours(finish, arguments, task, method, files, k):
     common = ["--threads", arguments.threads, "--seed", 0, "--out", files["out"]]
     if task == "knn":
         how = "exact" if method.endswith("-exact") else "approximate"
@@ -94,7 +94,7 @@ def ours(arguments, task, method, files, k):
     return seconds, processor, peak
 
 
-def theirs(arguments, task, method, files, k):
+def theirs(finish, arguments, task, method, files, k):
     threads = str(arguments.threads)
     names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RCPP_PARALLEL_NUM_THREADS"]
     environment = {**os.environ, **{name: threads for name in names}}
@@ -112,7 +112,7 @@ def theirs(arguments, task, method, files, k):
     return seconds, processor, peak
 
 
-def compare(arguments, task, name, rows, k, folder):
+def compare(finish, arguments, task, name, rows, k, folder):
     import numpy as np
 
     import data_sets
@@ -140,8 +140,9 @@ def compare(arguments, task, name, rows, k, folder):
             run = ours if method.startswith("layerscope") else theirs
             try:
                 files["out"].unlink(missing_ok=True)
-                taken.append(run(arguments, task, method, files, k))
-                quality[method] = judge(np.load(files["out"]))
+                taken.append(run(finish, arguments, task, method, files, k))
+                if method not in quality:
+                    quality[method] = judge(np.load(files["out"]))
                 if arguments.keep:
                     arguments.keep.mkdir(parents=True, exist_ok=True)
                     shutil.copy(files["out"], arguments.keep / f"{task}-{name}-{len(x)}-{k}-{method}.npy")
@@ -184,7 +185,9 @@ def parse():
 
 
 def main(arguments):
+    launcher = Launcher()  # before this process is large
     import data_sets
+    import measures
 
     print("| case | method | seconds | processor seconds | memory MB | quality | ours by it: seconds | processor |")
     print("|---|---|---|---|---|---|---|---|")
@@ -194,7 +197,7 @@ def main(arguments):
             for rows in data_sets.sizes(name, arguments.rows):
                 for task in arguments.tasks:
                     for k in arguments.k if task == "knn" else [15]:
-                        failures += compare(arguments, task, name, rows, k, pathlib.Path(folder))
+                        failures += compare(launcher, arguments, task, name, rows, k, pathlib.Path(folder))
     print("\n" + measures.LEGEND)
     for line in failures:
         print("failed:", line)
@@ -203,8 +206,6 @@ def main(arguments):
 if __name__ == "__main__":
     given = parse()
     if "LAYERSCOPE_COMPARE" in os.environ:
-        import measures
-
         main(given)
     else:
         inner = [make_environment(given.venv), __file__, *sys.argv[1:]]

@@ -73,7 +73,7 @@ def umap(method, threads):
     if method == "umappp":
         import scranpy
 
-        return lambda x: np.asarray(scranpy.run_umap(np.asfortranarray(x.T, np.float64), num_threads=threads)).T
+        return lambda x: scranpy.run_umap(np.asfortranarray(x.T, np.float64), num_threads=threads)
     raise SystemExit(f"no peer {method} for UMAP")
 
 
@@ -92,8 +92,7 @@ def tsne(method, threads):
 
         def lay_out(x):
             given = np.asfortranarray(x.T, np.float64)
-            y = scranpy.run_tsne(given, num_threads=threads, leaf_approximation=leaves, max_iterations=1000)
-            return np.asarray(y).T
+            return scranpy.run_tsne(given, num_threads=threads, leaf_approximation=leaves, max_iterations=1000)
 
         return lay_out
     if method == "scikit-learn":
