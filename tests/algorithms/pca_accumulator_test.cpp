@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "support/catch.hpp"
-#include "support/data.hpp"
 #include "support/error.hpp"
+#include "support/tables.hpp"
 
 namespace ls = layerscope;
 using layerscope_test::error_of;
@@ -125,18 +125,9 @@ TEST_CASE("pca_accumulator: points on a line, one at a time") {
 }
 
 TEST_CASE("pca_accumulator: optdigits in batches as scikit-learn decomposes the whole") {
-  const auto path = layerscope_test::data_file("optdigits/optdigits.tes");
-  if (!path) return;
-  std::ifstream file(*path);
-  std::vector<float> x;
-  for (std::string line; std::getline(file, line);) {
-    std::replace(line.begin(), line.end(), ',', ' ');
-    std::istringstream numbers(line);
-    float value = 0;
-    for (int i = 0; i < 64 && numbers >> value; ++i) x.push_back(value);
-  }
-  REQUIRE(x.size() == 1797 * 64);
-  const ls::AnyView all(x.data(), ls::DType::f32, {1797, 64});
+  const auto digits = layerscope_test::optdigits();
+  if (!digits) return;
+  const ls::AnyView all = digits->x.view();
   check_reference(in_growing_batches(all).result({.components = 30}), "optdigits");
   CHECK(in_growing_batches(all, 100).result().rank == 61);  // three columns never hold ink
 }

@@ -2,10 +2,12 @@
 
 #include "support/catch.hpp"
 #include "support/ieee.hpp"
+#include "support/tables.hpp"
 
 #include <layerscope/core/error.hpp>
 #include <layerscope/core/finite.hpp>
 #include <layerscope/core/random.hpp>
+#include <layerscope/core/tensor.hpp>
 #include <layerscope/core/tensor_view.hpp>
 #include <layerscope/readers/idx.hpp>
 
@@ -21,10 +23,6 @@
 #include <sstream>
 #include <string>
 #include <vector>
-
-#ifdef LAYERSCOPE_WITH_ZLIB
-#include <zlib.h>
-#endif
 
 namespace {
 
@@ -207,54 +205,36 @@ void check_reference(const std::string& data, const ls::AnyView& x, ls::PcaSolve
 }
 
 TEST_CASE("optdigits as scikit-learn decomposes it") {
-  std::ifstream file(LAYERSCOPE_DATA_DIR "/optdigits/optdigits.tes");
-  if (!file) return;
-  std::vector<float> x;
-  std::string line;
-  while (std::getline(file, line)) {
-    std::replace(line.begin(), line.end(), ',', ' ');
-    std::istringstream numbers(line);
-    float value = 0;
-    for (int i = 0; i < 64 && numbers >> value; ++i) x.push_back(value);
-  }
-  const Size n = static_cast<Size>(x.size()) / 64;
-  REQUIRE(n == 1797);
-  check_reference("optdigits", matrix(x, n, 64), ls::PcaSolver::automatic);
-  check_reference("optdigits", matrix(std::vector<double>(x.begin(), x.end()), n, 64), ls::PcaSolver::automatic);
-  check_reference("optdigits", matrix(std::vector<std::uint8_t>(x.begin(), x.end()), n, 64), ls::PcaSolver::automatic);
+  const auto digits = layerscope_test::optdigits();
+  if (!digits) return;
+  const std::vector<std::uint8_t> bytes(digits->x.data<float>(), digits->x.data<float>() + digits->x.size());
+  check_reference("optdigits", digits->x.view(), ls::PcaSolver::automatic);
+  check_reference("optdigits", ls::convert(digits->x, ls::DType::f64).view(), ls::PcaSolver::automatic);
+  check_reference("optdigits", matrix(bytes, 1797, 64), ls::PcaSolver::automatic);
   // Three columns never hold ink: 61 components, the rest zero.
-  const ls::Pca all = ls::pca(matrix(x, n, 64));
+  const ls::Pca all = ls::pca(digits->x.view());
   CHECK(all.rank == 61);
   check_form(all);
 }
 
 #ifdef LAYERSCOPE_WITH_ZLIB
 TEST_CASE("iris as scikit-learn decomposes it") {
-  const gzFile file = gzopen(LAYERSCOPE_DATA_DIR "/tabular/iris.csv.gz", "rb");
-  if (file == nullptr) return;
-  std::string text(100000, ' ');
-  text.resize(static_cast<std::size_t>(gzread(file, text.data(), static_cast<unsigned>(text.size()))));
-  gzclose(file);
-  std::replace(text.begin(), text.end(), ',', ' ');
-  std::istringstream lines(text);
-  std::string line;
-  std::getline(lines, line);
-  std::vector<double> x;
-  while (std::getline(lines, line)) {
-    std::istringstream numbers(line);
-    double value = 0;
-    for (int i = 0; i < 4 && numbers >> value; ++i) x.push_back(value);
+  const auto iris = layerscope_test::iris();
+  if (!iris) return;
+  // The table's decimals in float64, which the float32 rows are within half a unit in the last place of.
+  ls::Tensor exact = ls::convert(iris->x, ls::DType::f64);
+  for (std::int64_t i = 0; i < exact.size(); ++i) {
+    exact.mutable_data<double>()[i] = std::round(10 * exact.data<double>()[i]) / 10;
   }
-  REQUIRE(x.size() == 600);
-  check_reference("iris", matrix(x, 150, 4), ls::PcaSolver::automatic);
-  check_reference("iris", matrix(x, 150, 4), ls::PcaSolver::gram);
-  check_reference("iris", matrix(std::vector<float>(x.begin(), x.end()), 150, 4), ls::PcaSolver::covariance);
+  check_reference("iris", exact.view(), ls::PcaSolver::automatic);
+  check_reference("iris", exact.view(), ls::PcaSolver::gram);
+  check_reference("iris", iris->x.view(), ls::PcaSolver::covariance);
 }
 
 TEST_CASE("MNIST as scikit-learn decomposes it") {
-  const std::string path = LAYERSCOPE_DATA_DIR "/mnist/t10k-images-idx3-ubyte.gz";
-  if (!std::ifstream(path)) return;
-  const ls::Tensor images = ls::read_idx(path);
+  const auto path = layerscope_test::data_file("mnist/t10k-images-idx3-ubyte.gz");
+  if (!path) return;
+  const ls::Tensor images = ls::read_idx(*path);
   const ls::AnyView bytes = images.view().reshape({10000, 784}).value();
   const ls::Tensor floats = ls::convert(bytes, ls::DType::f32);
   check_reference("mnist10k", floats.view(), ls::PcaSolver::automatic);

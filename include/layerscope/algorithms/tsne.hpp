@@ -58,7 +58,7 @@ struct TsneOptions {
   double early_exaggeration = 12;
   /// Of the rest, at least 1; more draws clusters together (Böhm, Berens and Kobak, JMLR 23, 2022). Default 1.
   double exaggeration = 1;
-  /// Step length, above 0. Default: n / 12, at least 200, during early iterations, and four times that after them.
+  /// Step length, above 0. Default: n / 12, at least 20, during early iterations, and four times that after them.
   std::optional<double> learning_rate = std::nullopt;
   /// How repulsion is summed. Default: automatic.
   TsneRepulsion repulsion = TsneRepulsion::automatic;

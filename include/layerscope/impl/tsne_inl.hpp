@@ -252,7 +252,7 @@ struct TsneState::State {
 
   detail::TsneStep step() const {
     const bool early = iteration < early_iterations;
-    const double slow = (std::max)(200.0, static_cast<double>(n) / 12);
+    const double slow = (std::max)(20.0, static_cast<double>(n) / 12);
     const auto points = static_cast<double>(n);
     return {early ? options.early_exaggeration : options.exaggeration,
             options.learning_rate.value_or(early ? slow : 4 * slow), early ? 0.8 : 0.9,
