@@ -17,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -210,6 +211,64 @@ std::vector<std::uint32_t> trained(const Forward& forward) {
 const Forward plain = [](torch::nn::Sequential& net, const torch::Tensor& x) { return net->forward(x); };
 
 }  // namespace
+
+TEST_CASE("torch modules: passes with dropout leave everything else in evaluation mode, and no trace") {
+  torch::manual_seed(3);
+  torch::nn::Sequential net(Block(), torch::nn::Dropout(0.5), torch::nn::Conv2d(3, 2, 1), torch::nn::Dropout2d(0.2));
+  torch::nn::Sequential plain(torch::nn::Linear(2, 3));
+  net->train();
+  net[1]->eval();  // a part that its user froze
+  std::vector<bool> modes;
+  for (const auto& module : net->modules()) modes.push_back(module->is_training());
+  const torch::Tensor x = torch::randn({4, 2, 8, 8});
+  const torch::Tensor statistics = net[0]->named_buffers()["norm.running_mean"].clone();
+  const torch::Tensor generator = at::globalContext().defaultGenerator(at::kCPU).get_state();
+  const auto passes = [&](ls::TorchDropoutOptions options) {
+    std::vector<torch::Tensor> found;
+    const std::int64_t made = ls::torch_dropout_passes(
+        *net,
+        [&] {
+          CHECK_FALSE(torch::GradMode::is_enabled());
+          std::vector<bool> now;
+          for (const auto& module : net->modules(false)) now.push_back(module->is_training());
+          CHECK(now == std::vector<bool>{false, false, false, true, false, true});  // block, its two, dropouts alone
+          return net->forward(x);
+        },
+        [&](const torch::Tensor& y) { found.push_back(y.clone()); }, options);
+    CHECK(made == static_cast<std::int64_t>(found.size()));
+    return found;
+  };
+  const auto first = passes({.passes = 3, .seed = 5});
+  REQUIRE(first.size() == 3);
+  CHECK_FALSE(first[0].equal(first[1]));
+  const auto again = passes({.passes = 3, .seed = 5});
+  for (std::size_t i = 0; i < 3; ++i) CHECK(again[i].equal(first[i]));
+  CHECK_FALSE(passes({.passes = 1, .seed = 6})[0].equal(first[0]));
+  CHECK(passes({.passes = 1000, .seconds = 1e-9}).size() == 1);
+
+  const auto check_restored = [&] {
+    std::vector<bool> restored;
+    for (const auto& module : net->modules()) restored.push_back(module->is_training());
+    CHECK(restored == modes);
+    CHECK(torch::GradMode::is_enabled());
+    CHECK(at::globalContext().defaultGenerator(at::kCPU).get_state().equal(generator));
+    CHECK(net[0]->named_buffers()["norm.running_mean"].equal(statistics));
+  };
+  check_restored();
+  CHECK_THROWS_AS(
+      ls::torch_dropout_passes(
+          *net, [&]() -> torch::Tensor { throw std::runtime_error("a pass that fails"); }, [](const torch::Tensor&) {}),
+      std::runtime_error);
+  check_restored();
+  const auto nothing = [](const torch::Tensor&) {};
+  const auto forward = [&] { return net->forward(x); };
+  CHECK_THROWS_WITH(ls::torch_dropout_passes(*net, forward, nothing, {.passes = 0}),
+                    "torch_dropout_passes: passes 0; expected 1 or more");
+  CHECK_THROWS_WITH(ls::torch_dropout_passes(*net, forward, nothing, {.seconds = 0.0}),
+                    "torch_dropout_passes: seconds 0; expected a number above 0");
+  CHECK_THROWS_AS(ls::torch_dropout_passes(*plain, forward, nothing), ls::Error);
+  check_restored();
+}
 
 TEST_CASE("torch modules: gradients are those that the optimizer sees, without what is not there") {
   Block block;

@@ -1,4 +1,5 @@
 // Training is the same to the last bit whatever the recorder does beside it.
+#include <layerscope/adapters/std.hpp>
 #include <layerscope/adapters/torch_module.hpp>
 #include <layerscope/probe.hpp>
 #include <layerscope/recorder.hpp>
@@ -92,6 +93,15 @@ void record(ls::Recorder& recorder, Net& net, int step) {
   snapshot.histogram("head/weight/grad", net->head->weight.grad());
   snapshot.statistics("conv/weight", net->conv->weight);
   snapshot.heatmap("head/weight", net->head->weight);
+  const torch::Tensor inputs = torch::linspace(-1, 1, 16 * 64).view({16, 1, 8, 8});
+  ls::UncertaintyAccumulator members({.kind = ls::PredictionKind::logits});
+  ls::torch_dropout_passes(
+      *net, [&] { return net(inputs); }, [&](const torch::Tensor& logits) { members.add(ls::view(logits)); },
+      {.passes = 3});
+  const ls::Uncertainty together = members.result();
+  snapshot.calibration("head", together.mean, torch::arange(16) % 3);
+  snapshot.uncertainty("head", together, {.images = inputs});
+  snapshot.similarity("layers", {{"inputs", inputs}, {"head", together.mean}});
   const ls::TorchEvaluation evaluation(*net);
   const auto listener = snapshot.listen();
   const torch::Tensor hidden = net->features(torch::ones({16, 1, 8, 8}));
@@ -122,8 +132,9 @@ void check_balance(const ls::RunCounts& counts) {
 TEST_CASE("torch training: the bits are the same with a recorder") {
   const auto expected = train([](Net&, int) {});
   REQUIRE(expected == train([](Net&, int) {}));
-  const std::set<std::string> kinds = {"activations", "embedding",          "filters",  "gradients", "heatmap",
-                                       "histogram",   "histogram_timeline", "overview", "scalar",    "statistics"};
+  const std::set<std::string> kinds = {"activations", "calibration", "embedding",          "filters",  "gradients",
+                                       "heatmap",     "histogram",   "histogram_timeline", "overview", "scalar",
+                                       "similarity",  "statistics",  "uncertainty"};
   for (const ls::Mode mode : {ls::Mode::asynchronous, ls::Mode::synchronous}) {
     const auto sink = std::make_shared<ls::MemorySink>();
     ls::Report report;

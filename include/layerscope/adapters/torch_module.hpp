@@ -1,9 +1,13 @@
 // Modules of libtorch: their parameters and gradients, for Recorder::watch(), what a Sequential puts out layer by
-// layer, and a scope to run them in without a trace. Models of any other kind: adapters/torch_operators.hpp.
+// layer, a scope to run them in without a trace, and passes with dropout left on. Models of any other kind:
+// adapters/torch_operators.hpp.
 #pragma once
 
 #include <layerscope/adapters/torch.hpp>
 #include <layerscope/config.hpp>
+#include <layerscope/core/error.hpp>
+#include <layerscope/core/finite.hpp>
+#include <layerscope/core/format.hpp>
 #include <layerscope/core/named_parameters.hpp>
 #include <layerscope/core/tensor_ref.hpp>
 
@@ -11,14 +15,17 @@
 #include <torch/nn/module.h>
 #include <torch/nn/modules/container/any.h>
 #include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/dropout.h>
 #include <torch/nn/pimpl.h>
 
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -144,5 +151,81 @@ class TorchEvaluation {
   at::Generator generator_;
   at::Tensor generator_state_;
 };
+
+struct TorchDropoutOptions {
+  /// Forward passes, at least 1. Default 20.
+  std::int64_t passes = 20;
+  /// Seconds after which no further pass begins, above 0; one is made in any case. Default: no limit.
+  std::optional<double> seconds = std::nullopt;
+  /// Of the masks: the same seed gives the same passes. Default 0.
+  std::uint64_t seed = 0;
+};
+
+namespace detail {
+
+inline bool is_dropout(const torch::nn::Module& module) noexcept {
+  return dynamic_cast<const torch::nn::DropoutImpl*>(&module) != nullptr ||
+         dynamic_cast<const torch::nn::Dropout2dImpl*>(&module) != nullptr ||
+         dynamic_cast<const torch::nn::Dropout3dImpl*>(&module) != nullptr ||
+         dynamic_cast<const torch::nn::AlphaDropoutImpl*>(&module) != nullptr ||
+         dynamic_cast<const torch::nn::FeatureAlphaDropoutImpl*>(&module) != nullptr;
+}
+
+inline double monotonic_seconds() noexcept {
+  std::timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+}  // namespace detail
+
+/// Forward passes of a module in evaluation mode whose dropout layers alone are in training mode (Monte Carlo dropout):
+/// `forward()` makes a pass, `visit(const at::Tensor&)` is shown what it returns. Everything happens on this thread,
+/// without gradients; then, as after a TorchEvaluation, modes and the host's default generator are as they were.
+/// Dropout is what is derived from torch::nn::Dropout, Dropout2d, Dropout3d, AlphaDropout and FeatureAlphaDropout;
+/// functions such as torch::dropout(x, p, is_training()) and layers that have a rate of their own (LSTM) stay off.
+/// Returns the passes made. Throws Error(invalid_argument) for a module without dropout and for options out of range,
+/// and what `forward` and `visit` throw.
+///   ls::UncertaintyAccumulator sums({.kind = ls::PredictionKind::logits});
+///   ls::torch_dropout_passes(*net, [&] { return net(x); }, [&](const at::Tensor& y) { sums.add(ls::view(y)); });
+template <class Forward, class Visit>
+std::int64_t torch_dropout_passes(torch::nn::Module& module, Forward forward, Visit visit,
+                                  const TorchDropoutOptions& options = {}) {
+  if (options.passes < 1) {
+    throw Error(ErrorCode::invalid_argument,
+                "torch_dropout_passes: passes " + to_text(options.passes) + "; expected 1 or more");
+  }
+  if (options.seconds && !(is_finite(*options.seconds) && *options.seconds > 0)) {
+    throw Error(ErrorCode::invalid_argument,
+                "torch_dropout_passes: seconds " + to_text(*options.seconds) + "; expected a number above 0");
+  }
+  const TorchEvaluation evaluation(module);
+  bool any = false;
+  module.apply([&any](torch::nn::Module& child) {
+    if (!detail::is_dropout(child)) return;
+    child.train();
+    any = true;
+  });
+  if (!any) {
+    throw Error(
+        ErrorCode::invalid_argument,
+        "torch_dropout_passes: 0 dropout layers in the module; expected one at least, as all passes are the same "
+        "without");
+  }
+  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
+  {
+    const std::lock_guard lock(generator.mutex());
+    generator.set_current_seed(options.seed);
+  }
+  const double start = detail::monotonic_seconds();
+  std::int64_t made = 0;
+  while (made < options.passes) {
+    if (made > 0 && options.seconds && detail::monotonic_seconds() - start >= *options.seconds) break;
+    const at::Tensor result = forward();
+    visit(result);
+    ++made;
+  }
+  return made;
+}
 
 }  // namespace layerscope::inline LAYERSCOPE_ABI
