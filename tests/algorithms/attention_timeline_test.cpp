@@ -59,6 +59,14 @@ TEST_CASE("Attention timeline: the mean of the heads, or one of them") {
   timeline.add(0, ls::summarize_attention({.weights = weights, .kind = ls::AttentionKind::decoder}));
   const std::int64_t cell = 24 * 24;
   CHECK(count_colour(ls::attention_decoding(timeline), ls::colour(ls::Colormap::viridis, 1)) >= 2 * cell);
+  // Cells, and the numbers of the scale, are those of a head that has the mean; the captions differ.
+  ls::AttentionTimeline of_mean;
+  of_mean.add(0, ls::summarize_attention(
+                     {.weights = layerscope_test::uniform_attention(1, 1, 2), .kind = ls::AttentionKind::decoder}));
+  const ls::Image mean = ls::attention_decoding(timeline);
+  const ls::Image expected = ls::attention_decoding(of_mean);
+  REQUIRE(mean.width == expected.width);  // 120 rows of pixels hold both
+  CHECK(std::equal(mean.pixels.begin(), mean.pixels.begin() + mean.width * 3 * 120, expected.pixels.begin()));
   const ls::Image second = ls::attention_decoding(timeline, {.head = 1});
   CHECK(count_colour(second, ls::colour(ls::Colormap::viridis, 1)) >= cell);
   CHECK(count_colour(second, ls::colour(ls::Colormap::viridis, 1)) < 2 * cell);

@@ -122,8 +122,10 @@ LAYERSCOPE_INLINE Image attention_decoding(const AttentionTimeline& timeline,
   const std::int64_t row_stride = label_stride(panel.rows, cell, !named);
   const std::int64_t column_stride = label_stride(panel.columns, cell, !keys_named);
   std::vector<std::string> captions = options.captions;
+  const std::int64_t heads = steps.back()->pooled.extent(0);
   captions.push_back(options.head ? "Head " + to_text(*options.head)
-                                  : "Mean of " + to_text(steps.back()->pooled.extent(0)) + " heads");
+                     : heads == 1 ? "One head"
+                                  : "Mean of " + to_text(heads) + " heads");
   captions.emplace_back("Grey: keys that were not there yet");
   if (named && (std::max)(row_stride, column_stride) > 1) {
     captions.push_back("One token of " + to_text((std::max)(row_stride, column_stride)) + " is named");
