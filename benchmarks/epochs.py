@@ -3,8 +3,8 @@
     torch_mnist --data DIR --epochs 10 --embedding pca,pca-frozen,umap,umap-separate,tsne,tsne-separate --report epochs.json
     python3 epochs.py epochs.json
 
-Means over the epochs after the first two steps (the untrained network, and its first epoch, when everything moves); the
-seconds of the aligned ones against those of the first step, which is from scratch.
+Means over the epochs from the second on, apart from the untrained network and its first epoch, when everything moves. Wall
+time of an aligned step as a ratio with one from scratch, medians over the same epochs.
 """
 import json
 import statistics
@@ -20,8 +20,8 @@ for name, steps in runs.items():
 
     line = f"{name:18}{mean('stability'):11.3f}{mean('trustworthiness'):17.4f}{mean('neighbor preservation'):7.3f}"
     line += f"{mean('layout overlap'):9.3f}"
-    if "layout seconds" in steps[0]:
-        layout = statistics.median(step["layout seconds"] for step in later) / steps[0]["layout seconds"]
-        total = statistics.median(step["method seconds"] for step in later) / steps[0]["method seconds"]
-        line += f"{layout:9.3f}{total:8.3f}"
+    scratch = [step for step in runs.get(name + "-separate", []) if step["step"] >= 2]
+    for what in ("layout seconds", "method seconds") if scratch else ():
+        ratio = statistics.median(step[what] for step in later) / statistics.median(step[what] for step in scratch)
+        line += f"{ratio:{9 if what[0] == 'l' else 8}.3f}"
     print(line)
