@@ -213,6 +213,24 @@ TEST_CASE("optdigits: as good as umap-learn") {
   CHECK(one_nn_accuracy(found.embedding, digits->labels) > one_nn_accuracy(theirs, digits->labels) - 0.01);
 }
 
+TEST_CASE("iris: as good as umap-learn") {
+  const auto values = reference("iris_rows")[0];
+  const auto classes = reference("iris_labels")[0];
+  const auto expected = reference("iris")[0];
+  const std::vector<float> x(values.begin(), values.end());
+  const std::vector<Size> labels(classes.begin(), classes.end());
+  double trustworthiness = 0;
+  double accuracy = 0;
+  for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    const ls::Umap found = ls::umap(matrix(x, 4), {.seed = seed});
+    const auto quality = ls::embedding_quality(matrix(x, 4), found.embedding, labels);
+    trustworthiness += quality.trustworthiness.value / 5;
+    accuracy += quality.label_accuracy.value().value / 5;
+  }
+  CHECK(trustworthiness > expected[0] - 0.01);
+  CHECK(accuracy > expected[1] - 0.01);
+}
+
 TEST_CASE("new rows come to lie among their class") {
   const auto digits = optdigits();
   if (!digits) return;
@@ -230,6 +248,13 @@ TEST_CASE("new rows come to lie among their class") {
     right += label == digits->labels[at(1200 + i)] ? 1 : 0;
   }
   CHECK(static_cast<double>(right) / 597 > reference("optdigits_transform")[0][0] - 0.01);
+  const ls::UmapTransform start = ls::umap_transform(layout, known, others, {.epochs = 0});
+  Size right_from_the_start = 0;
+  for (Size i = 0; i < 597; ++i) {
+    const Size label = nearest_label(layout.embedding, 1200, start.embedding, i, digits->labels, false);
+    right_from_the_start += label == digits->labels[at(1200 + i)] ? 1 : 0;
+  }
+  CHECK(right_from_the_start > 500);
   const ls::UmapOptions alone{.seed = 1, .threads = 1};
   CHECK(same_bits(ls::umap_transform(layout, known, others, alone).embedding, moved.embedding));
 }
@@ -310,6 +335,10 @@ TEST_CASE("hostile rows give a finite layout") {
       REQUIRE(found.rows.size() == 58);
       CHECK(found.rows[7] == 8);
       CHECK(found.rows[57] == 59);
+      auto clean = x;
+      clean.erase(clean.begin() + 3 * 40, clean.begin() + 3 * 41);
+      clean.erase(clean.begin() + 3 * 7, clean.begin() + 3 * 8);
+      CHECK(same_bits(ls::umap(matrix(clean, 3), options).embedding, found.embedding));
       CHECK(same_bits(ls::umap(found.neighbors, options).embedding, found.embedding) ==
             (start == ls::UmapInitialization::spectral));
     }
@@ -348,11 +377,31 @@ TEST_CASE("components of the graph are laid out apart, and said") {
   for (const Size dims : {2, 3}) {
     const ls::Umap found = ls::umap(matrix(x, 4), {.n_neighbors = 6, .dimensions = dims, .seed = 1});
     CHECK(found.components == 3);
+    const ls::Umap start = ls::umap(matrix(x, 4), {.n_neighbors = 6, .dimensions = dims, .epochs = 0, .seed = 1});
     REQUIRE(found.warnings.size() == 1);
     CHECK_THAT(found.warnings[0], ContainsSubstring("3 components"));
     std::vector<Size> labels(180);
     for (Size i = 0; i < 180; ++i) labels[at(i)] = i / 60;
     CHECK(ls::embedding_quality(matrix(x, 4), found.embedding, labels).label_accuracy.value().value == 1);
+    // Of three parts of one size, the first in the middle, each as wide as its share of a square or cube of 10.
+    const double width = 10 * std::pow(1.0 / 3, 1 / static_cast<double>(dims));
+    std::vector<float> middles;
+    for (Size part = 0; part < 3; ++part) {
+      for (Size axis = 0; axis < dims; ++axis) {
+        float low = start.embedding.data<float>()[60 * part * dims + axis];
+        float high = low;
+        for (Size i = 60 * part; i < 60 * (part + 1); ++i) {
+          low = std::min(low, start.embedding.data<float>()[i * dims + axis]);
+          high = std::max(high, start.embedding.data<float>()[i * dims + axis]);
+        }
+        CHECK(std::abs(static_cast<double>(high - low) - width) < 0.01);
+        middles.push_back((low + high) / 2);
+      }
+    }
+    const ls::Tensor places = ls::copy(matrix(middles, dims));
+    CHECK(distance(places, 0, 1) > width);
+    CHECK(distance(places, 0, 2) > width);
+    CHECK(distance(places, 1, 2) > width);
   }
 }
 

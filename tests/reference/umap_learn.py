@@ -5,7 +5,8 @@
 Lines are `<what> <numbers>`. `curve` is min_dist, spread, a, b. `rows` are 30 points of 3 coordinates, some of them equal;
 `graph <k> <local connectivity> <mix>` is their fuzzy graph, row by row, with k neighbours, the point itself counted.
 `optdigits` and `iris` are trustworthiness of 15 neighbours and the accuracy of 10-NN voting, means over five seeds;
-`optdigits_transform` is how often the nearest of the first 1,200 rows in the layout has the label of one of the others.
+`iris_rows` and `iris_labels` are the data of the latter. `optdigits_transform` is how often the nearest of the first 1,200
+rows in the layout has the label of one of the others.
 """
 import pathlib
 import sys
@@ -54,6 +55,7 @@ for k, connectivity, mix in ((5, 1, 1), (8, 1, 0.25), (8, 2.5, 1), (6, 0, 1), (6
 
 digits = np.loadtxt(pathlib.Path(sys.argv[1]) / "optdigits/optdigits.tes", delimiter=",", dtype=np.float32)
 iris = load_iris()
+lines += [f"iris_rows {text(iris.data)}", f"iris_labels {text(iris.target)}"]
 for name, x, labels in (("optdigits", digits[:, :64], digits[:, 64].astype(int)), ("iris", iris.data, iris.target)):
     found = []
     for seed in range(5):

@@ -93,7 +93,7 @@ class SpectralSolver {
       }
       found.converged = reduction <= 1;
       if (found.converged || products_ >= most_products) break;
-      filter(count, reduction);
+      filter(count, reduction, most_products - products_);
       apply();
       rayleigh_ritz();
     }
@@ -282,7 +282,7 @@ class SpectralSolver {
 
   /// X ← p(D⁻¹W) · X with the Chebyshev polynomial that is small on [−1, the last Ritz value], scaled to 1 at the
   /// first.
-  void filter(std::int64_t count, double reduction) {
+  void filter(std::int64_t count, double reduction, int most_products) {
     const double top = values_[0];
     double cut = values_[columns - 1];
     if (!(cut > -0.9)) cut = -0.9;
@@ -297,7 +297,8 @@ class SpectralSolver {
     const double needed = std::log(4 * reduction) / growth(values_[at(count - 1)]) + 1;
     // Beyond a spread of 1e4 within the block the small directions drown in the rounding of the large ones.
     const double allowed = std::log(1e4) / growth(top);
-    const int degree = static_cast<int>((std::min)({(std::max)(needed, 2.0), (std::max)(allowed, 2.0), 200.0}));
+    const double most = (std::max)(2.0, static_cast<double>(most_products));
+    const int degree = static_cast<int>((std::min)({(std::max)(needed, 2.0), (std::max)(allowed, 2.0), 200.0, most}));
     const double first_sigma = half / (top - centre);
     double sigma = first_sigma;
     float* before = x_.data();
