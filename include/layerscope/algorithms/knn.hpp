@@ -107,11 +107,14 @@ struct Neighbors {
 /// The nearest rows of x[n, d] to each of its rows, any element type and strides.
 ///
 /// Exact: n²·d / 2 multiplications; data far from the origin, duplicates and outliers do not harm it. Memory beyond the
-/// input: 12·n·k bytes and 64 MiB. Approximate: some 10·n^1.5 pairs, of 96 columns at most for sums of squares; the
-/// same memory for 70,000 rows, and beyond that 384 bytes a row where there are 192 columns or more. No search copies
-/// the input, whatever its type, except a descent from `initial`: rows of fewer than 192 columns that are not plain
-/// float32, or whose metric is cosine or correlation, are copied as float32. Rows without structure, such as noise of
-/// many columns, have neighbours in most clusters; then all pairs are compared, and the result says so.
+/// input: 12·n·k bytes and 64 MiB. Approximate: some 10·n^1.5 pairs, along 96 directions where rows have 192 columns or
+/// more and these tell enough; memory as exact at 70,000 rows (a sixth more for k = 90 along directions, whose 384
+/// bytes a row exceed it for more rows). Rows without structure, such as noise of many columns, have neighbours in most
+/// clusters; then all pairs are compared, and the result says so.
+///
+/// The input is not copied, whatever its type, but for two cases: where rows are dropped, the rest is; and for a
+/// descent from `initial`, rows of fewer than 192 columns that are not plain float32, or whose metric is cosine or
+/// correlation, are copied as float32.
 ///
 /// Throws Error(empty) for no rows or columns; Error(invalid_argument) for options out of range, another rank than 2 or
 /// values beyond 1e150; Error(too_large) for 2^31 rows or more; Error(non_finite) as `non_finite` says;
