@@ -690,11 +690,11 @@ TEST_CASE("knn: wide rows are searched along few directions, and only where that
   std::transform(x.begin(), x.end(), whole.begin(), [](float value) { return static_cast<std::int16_t>(50 * value); });
   const ls::Neighbors exact = search(matrix(whole, n, d), 15);
   CHECK(recall_of(ls::knn(matrix(whole, n, d), approximate(15)), exact) > 0.98);
-  // The same clouds with noise in all columns: a sketch does not tell neighbours, whole rows do.
-  const auto noise = normal<float>(n, d, 0, 4, 42);
-  std::transform(x.begin(), x.end(), noise.begin(), x.begin(), [](float a, float b) { return a + b; });
-  const ls::Neighbors noisy = ls::knn(matrix(x, n, d), approximate(15));
-  CHECK(recall_of(noisy, search(matrix(x, n, d), 15)) > 0.98);
+  // Clouds in all directions: a sketch does not tell neighbours within one, whole rows do.
+  const auto full = clouds(n, d);
+  const ls::Neighbors found = ls::knn(matrix(full, n, d), approximate(15));
+  CHECK(found.method == ls::KnnMethod::approximate);
+  CHECK(recall_of(found, search(matrix(full, n, d), 15)) > 0.98);
 }
 
 TEST_CASE("knn: noise without structure is compared in all pairs, and the result says so") {
@@ -713,6 +713,24 @@ TEST_CASE("knn: noise without structure is compared in all pairs, and the result
   const ls::Neighbors few = ls::knn(matrix(x, 300, d), options);
   CHECK(few.method == ls::KnnMethod::exact);
   CHECK_THAT(few.reason, ContainsSubstring("few rows"));
+}
+
+TEST_CASE("knn: rows with fewer candidates than neighbours are compared with all") {
+  // Three rows far from everybody: the clusters nearest to them hold fewer than 60 rows.
+  const Size n = 3000;
+  const Size d = 10;
+  auto x = normal<float>(n, d, 0, 0.05);
+  for (Size r = 0; r < n; ++r) x[at(r * d + r % 10)] += static_cast<float>(20 * (1 + r / 300));
+  for (Size r = 0; r < 3; ++r) x[at(r * d)] = static_cast<float>(-4000 * (r + 1));
+  ls::KnnOptions options = approximate(60);
+  const ls::Neighbors exact = search(matrix(x, n, d), 60);
+  CHECK(recall_of(ls::knn(matrix(x, n, d), options), exact) > 0.98);
+  // Lists of which a few are empty.
+  ls::Tensor start = exact.indices;
+  for (Size i = 0; i < 20 * 60; ++i) start.mutable_data<std::int32_t>()[i] = -1;
+  options.initial = start.view();
+  const ls::Neighbors warm = ls::knn(matrix(x, n, d), options);
+  CHECK(recall_of(warm, exact) > 0.98);
 }
 
 TEST_CASE("knn: the method is chosen by the shape, and the choice is explained") {

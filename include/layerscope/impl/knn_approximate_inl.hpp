@@ -237,7 +237,9 @@ class KnnApproximate {
     const bool sketched = points_ != &rows_ && knn_sketch_pays(rows_);
     drop_floats();
     report(0.85, "exact distances");
-    parallel_for(ceil_divide(n_, KnnProbing::unit_rows), job_.threads, [&](std::int64_t unit) {
+    const std::int64_t units = ceil_divide(n_, KnnProbing::unit_rows);
+    std::vector<std::vector<std::int32_t>> open(at(units));
+    parallel_for(units, job_.threads, [&](std::int64_t unit) {
       throw_if_stopped(job_.stop, "knn");
       Measuring work(rows_.columns());
       const std::int64_t first = unit * KnnProbing::unit_rows;
@@ -257,10 +259,18 @@ class KnnApproximate {
           work.found.emplace_back(rows_.sum_of_differences(work.values.data(), other, work.scratch.data()), other);
         }
         if (job_.self == SelfNeighbor::include) work.found.emplace_back(0, row);
-        put_neighbors(job_, row, work.found);
+        if (static_cast<std::int64_t>(work.found.size()) < job_.k) {
+          open[at(unit)].push_back(row);
+        } else {
+          put_neighbors(job_, row, work.found);
+        }
       }
       all.free_unit(unit);
     });
+    // Rows among small clusters, or with lists too short: not enough candidates.
+    std::vector<std::int32_t> rest;
+    for (const auto& part : open) rest.insert(rest.end(), part.begin(), part.end());
+    if (!rest.empty()) exact_neighbors(job_, rest);
   }
 
   struct Measuring {
