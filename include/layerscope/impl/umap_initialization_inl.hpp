@@ -129,7 +129,9 @@ class UmapPlacement {
     const double power = 1 / static_cast<double>(dims_);
     extent = radius * std::pow(size / all, power);
     if (c == 0) return;
-    const double distance = 2 * radius * std::pow((before + size / 2) / all, power);
+    // Boxes whose corners point at each other need the room of their diagonals.
+    const double distance =
+        2 * radius * std::sqrt(static_cast<double>(dims_)) * std::pow((before + size / 2) / all, power);
     const double angle = static_cast<double>(c) * std::numbers::pi * (3 - std::sqrt(5.0));
     // Heights 1/2, 1/4, 3/4, 1/8 … (van der Corput) cover a sphere evenly however many there are.
     double height = 0;
@@ -174,7 +176,8 @@ class UmapPlacement {
     }
     constexpr std::int64_t dense_vertices = 128;
     if (n <= dense_vertices) return dense_spectral_vectors(graph, degrees, dims_);
-    // MNIST takes some 100 products; what takes more than twice as many has no few vectors that are smoother than others.
+    // MNIST takes some 100 products; what takes more than twice as many has no few vectors that are smoother than
+    // others.
     return SpectralSolver(graph, degrees, options_.seed, team_).solve(dims_, 1e-2, 256);
   }
 
