@@ -292,6 +292,19 @@ TEST_CASE("tsne: anchors hold points where they were, and new rows start among t
   CHECK(held < free);
   CHECK(fixed < 0.2 * free);
 
+  // By weights, every second row is let go: the others stay.
+  ls::Tensor weights(ls::DType::f32, {400});
+  for (std::int64_t i = 0; i < 400; i += 2) weights.mutable_data<float>()[i] = 1;
+  options.anchor_weights = weights;
+  const ls::Tensor half = ls::tsne(x.view(), options).embedding;
+  double distance[2] = {};
+  for (std::int64_t i = 0; i < 800; ++i) {
+    distance[i / 2 % 2] +=
+        std::abs(static_cast<double>(half.data<float>()[i]) - static_cast<double>(before.embedding.data<float>()[i]));
+  }
+  CHECK(distance[0] < 0.3 * distance[1]);
+  options.anchor_weights.reset();
+
   for (std::int64_t i = 0; i < 20; ++i) options.anchors->mutable_data<float>()[i] = no_number;  // rows 0 to 9
   const ls::Tensor placed = ls::TsneState(x.view(), options).result().embedding;
   for (std::int64_t i = 0; i < 10; ++i) {  // each lands among its own cloud, whose mean is nearest
@@ -417,6 +430,19 @@ TEST_CASE("tsne: options out of range are refused by name") {
   refused([](ls::TsneOptions& o) { o.initial = layout_of(49, 2, 1); },
           "initial layout of shape [49, 2]; expected (50, 2)");
   refused([](ls::TsneOptions& o) { o.anchors = layout_of(50, 3, 1); }, "anchors of shape [50, 3]; expected (50, 2)");
+  refused(
+      [](ls::TsneOptions& o) {
+        o.anchors = layout_of(50, 2, 1);
+        o.anchor_weights = layout_of(50, 2, 1);
+      },
+      "anchor_weights of shape [50, 2]; expected [50]");
+  refused(
+      [](ls::TsneOptions& o) {
+        o.anchors = layout_of(50, 2, 1);
+        o.anchor_weights = ls::Tensor(ls::DType::f32, {50});
+        o.anchor_weights->mutable_data<float>()[7] = -1;
+      },
+      "anchor_weights has -1 in row 7");
   refused([](ls::TsneOptions& o) { o.initial = layout_of(50, 2, 1e12); }, "expected numbers up to 1e9 in magnitude");
   refused(
       [](ls::TsneOptions& o) {

@@ -69,10 +69,12 @@ struct TsneOptions {
   /// leading principal components, or noise where only neighbours are given, scaled to a standard deviation of 1e-4.
   std::optional<Tensor> initial = std::nullopt;
   /// Where points were in an earlier layout, [n, dimensions]; NaN where a row is new, which then starts among its
-  /// neighbours. Adds anchor_strength / (2n) Σ ‖y − anchor‖² to what is minimised. Default: none.
+  /// neighbours. Adds anchor_strength / (2n) Σ weight · ‖y − anchor‖² to what is minimised. Default: none.
   std::optional<Tensor> anchors = std::nullopt;
   /// Default 0.1, at least 0.
   double anchor_strength = 0.1;
+  /// The weights, [n] of numbers from 0 to 1e9: less for rows that have moved. Default: 1 for all.
+  std::optional<Tensor> anchor_weights = std::nullopt;
   /// Rows with NaN or infinity. Default: refuse them.
   NonFiniteRows non_finite = NonFiniteRows::error;
   /// Of the noise that parts equal points. Default 0.

@@ -70,7 +70,7 @@ class TsneDescent {
           v *= shrink;
           if (!anchors.empty() && is_finite(anchors[i * dimensions_ + c])) {
             // An implicit step, stable for any strength.
-            const float pull = anchored * rate * gain_[c][i];
+            const float pull = anchored * rate * gain_[c][i] * (anchor_weights.empty() ? 1.0F : anchor_weights[i]);
             v = (v + pull * (anchors[i * dimensions_ + c] - position[c][i])) / (1 + pull);
           }
           position[c][i] += v;
@@ -110,7 +110,8 @@ class TsneDescent {
   ThreadTeam team;
   Affinities affinities;
   std::array<std::vector<float>, 3> position;
-  std::vector<float> anchors;  ///< none, or [n, dimensions]
+  std::vector<float> anchors;         ///< none, or [n, dimensions]
+  std::vector<float> anchor_weights;  ///< none, or [n]
   int interpolated = 0;
   int by_tree = 0;
 

@@ -159,6 +159,7 @@ struct TsneState::State {
       const Tensor anchors =
           detail::tsne_layout(*options.anchors, "anchors", n, options.dimensions, detail::TsneGaps::allowed);
       descent.anchors.assign(anchors.data<float>(), anchors.data<float>() + anchors.size());
+      if (options.anchor_weights) set_anchor_weights(*options.anchor_weights);
     }
     if (options.initial) {
       place(detail::tsne_layout(*options.initial, "initial layout", n, options.dimensions, detail::TsneGaps::refused)
@@ -169,6 +170,20 @@ struct TsneState::State {
       place_by_scores(scores);
     }
     seconds.initialization += clock.lap();
+  }
+
+  void set_anchor_weights(const Tensor& given) {
+    if (given.shape() != Shape{n}) {
+      detail::refuse_tsne("anchor_weights of shape " + to_text(given.shape()) + "; expected [" + to_text(n) + "]");
+    }
+    const Tensor weights = convert(given, DType::f32);
+    for (std::int64_t i = 0; i < n; ++i) {
+      const float weight = weights.data<float>()[i];
+      if (is_finite(weight) && weight >= 0 && weight <= 1e9F) continue;
+      detail::refuse_tsne("anchor_weights has " + to_text(weight) + " in row " + to_text(i) +
+                          "; expected numbers from 0 to 1e9");
+    }
+    descent.anchor_weights.assign(weights.data<float>(), weights.data<float>() + n);
   }
 
   void place(const float* from) {

@@ -108,7 +108,9 @@ struct PcaProjection {
 enum class EmbeddingTimeline : std::uint8_t {
   /// The first step is laid out from scratch. Later ones start where the same samples lay, with the neighbours of the
   /// step before as the start of an approximate search, are held to where they were, and take a fraction of the
-  /// iterations. New samples start among their neighbours.
+  /// iterations. A sample is held the more firmly the less it moved among the features, so that the layout moves where
+  /// the data do. New samples start among their neighbours. Where neighbours overlap by less than 0.4 with those of the
+  /// step before (Jaccard, above chance), the step is laid out from scratch and says so.
   aligned,
   separate,  ///< each step from scratch, with the same seed, as if there had been none before
 };
@@ -128,9 +130,9 @@ struct UmapProjection {
   std::optional<std::int64_t> warm_epochs = std::nullopt;
   /// Default: aligned.
   EmbeddingTimeline timeline = EmbeddingTimeline::aligned;
-  /// How strongly a sample is held to where it was, 0 …; times the share of neighbours that it kept. Default 1e-2, as
-  /// AlignedUMAP.
-  double alignment = 1e-2;
+  /// How strongly the sample that moved least is held to where it was (UmapOptions::alignment), 0 …; it falls evenly by
+  /// rank to a 1e-4th for the one that moved most. Default 1.
+  double alignment = 1;
 };
 
 /// t-SNE; algorithms/tsne.hpp says more of each option.
@@ -145,8 +147,9 @@ struct TsneProjection {
   int warm_iterations = 100;
   /// Default: aligned.
   EmbeddingTimeline timeline = EmbeddingTimeline::aligned;
-  /// λ of the pull λ / (2n) Σ ‖y − y before‖² that holds samples to where they were, 0 …. Default 0.1.
-  double alignment = 0.1;
+  /// λ of the pull λ / (2n) ‖y − y before‖² that holds the sample that moved least to where it was, 0 …; it falls
+  /// evenly by rank to a 1e-6th for the one that moved most. Default 3.
+  double alignment = 3;
 };
 
 /// How rows become points of the plane or of space.

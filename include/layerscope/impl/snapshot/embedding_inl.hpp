@@ -123,15 +123,16 @@ inline EmbeddingLayout make_layout(const EmbeddingPlan& plan, const EmbeddingRow
 
 /// What the next step is compared with and starts from.
 inline void remember(EmbeddingState& state, const EmbeddingPlan& plan, EmbeddingRows rows, Tensor coordinates) {
-  if (plan.quality_rows > 0) {
-    if (state.first_x.empty()) {
-      state.first_step = plan.step;
-      const auto n = rows.x.extent(0);
-      const auto sample =
-          Random(plan.seed, 0x66697273).sample(n, affordable_quality_rows(plan.quality_rows, n, rows.x.extent(1)));
-      state.first_x = copy(picked_rows(rows.x.view(), sample));
-      for (const std::int64_t row : sample) state.first_ids.push_back(rows.ids[static_cast<std::size_t>(row)]);
-    }
+  const bool iterative = !std::holds_alternative<PcaProjection>(plan.method);
+  if (plan.quality_rows > 0 && state.first_x.empty()) {
+    state.first_step = plan.step;
+    const auto n = rows.x.extent(0);
+    const auto sample =
+        Random(plan.seed, 0x66697273).sample(n, affordable_quality_rows(plan.quality_rows, n, rows.x.extent(1)));
+    state.first_x = copy(picked_rows(rows.x.view(), sample));
+    for (const std::int64_t row : sample) state.first_ids.push_back(rows.ids[static_cast<std::size_t>(row)]);
+  }
+  if (plan.quality_rows > 0 || iterative) {
     state.x = std::move(rows.x);
     state.coordinates = std::move(coordinates);
     state.ids = std::move(rows.ids);

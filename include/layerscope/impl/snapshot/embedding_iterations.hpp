@@ -6,12 +6,14 @@
 #include <layerscope/impl/stopwatch.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace layerscope::inline LAYERSCOPE_ABI::detail {
@@ -60,6 +62,63 @@ inline Tensor neighbor_overlaps(const Tensor& carried, const Neighbors& neighbor
   return overlaps;
 }
 
+/// Mean overlap of neighbours below which a step is laid out from scratch: started where the points were, it would keep
+/// a structure that the data no longer have.
+inline constexpr double least_overlap = 0.4;
+
+/// The mean overlap of the neighbours of the rows that were there the step before, above what chance gives: 1 where
+/// they are the same or no row was there, 0 for neighbours drawn at random.
+inline double mean_overlap(const Tensor& carried, const Neighbors& neighbors) {
+  const Tensor overlaps = neighbor_overlaps(carried, neighbors);
+  const std::int64_t k = carried.extent(1);
+  double sum = 0, rows = 0;
+  for (std::int64_t r = 0; r < overlaps.size(); ++r) {
+    const std::int64_t* const old = carried.data<std::int64_t>() + r * k;
+    if (std::all_of(old, old + k, [](std::int64_t j) { return j < 0; })) continue;
+    sum += static_cast<double>(overlaps.data<float>()[r]);
+    ++rows;
+  }
+  if (rows == 0 || overlaps.size() < 2) return 1;
+  const double drawn = (std::min)(1.0, static_cast<double>(k) / static_cast<double>(overlaps.size() - 1));
+  const double chance = drawn / (2 - drawn);
+  return chance < 1 ? (sum / rows - chance) / (1 - chance) : 1;
+}
+
+/// float32 [n] in (0, 1]: how firmly each row is held to where it was. It falls by `decades` powers of ten, evenly by
+/// rank, from the sample that moved least among the features to the one that moved most; equal ones share their mean
+/// rank. So the layout moves where the data do. Rows that were not there, or whose features are others now, have the
+/// middle of it.
+inline Tensor holds_by_displacement(const EmbeddingState& before, const EmbeddingRows& rows, double decades) {
+  Tensor holds(DType::f32, {rows.x.extent(0)});
+  std::fill_n(holds.mutable_data<float>(), holds.size(), static_cast<float>(std::pow(10, -decades / 2)));
+  if (before.x.empty() || before.x.extent(1) != rows.x.extent(1)) return holds;
+  const Tensor then = convert(before.x, DType::f64), now = convert(rows.x, DType::f64);
+  const std::int64_t d = now.extent(1);
+  std::unordered_map<std::int64_t, std::int64_t> row_of;
+  for (std::size_t row = 0; row < before.ids.size(); ++row) {
+    row_of.emplace(before.ids[row], static_cast<std::int64_t>(row));
+  }
+  std::vector<std::pair<double, std::int64_t>> moved;
+  for (std::size_t row = 0; row < rows.ids.size(); ++row) {
+    const auto found = row_of.find(rows.ids[row]);
+    if (found == row_of.end()) continue;
+    const double* const a = then.data<double>() + found->second * d;
+    const double* const b = now.data<double>() + static_cast<std::int64_t>(row) * d;
+    double squares = 0;
+    for (std::int64_t c = 0; c < d; ++c) squares += (a[c] - b[c]) * (a[c] - b[c]);
+    moved.emplace_back(squares, static_cast<std::int64_t>(row));
+  }
+  std::sort(moved.begin(), moved.end());
+  for (std::size_t first = 0; first < moved.size();) {
+    std::size_t last = first + 1;
+    while (last < moved.size() && moved[last].first == moved[first].first) ++last;
+    const double rank = static_cast<double>(first + last) / 2 / static_cast<double>(moved.size());
+    const auto hold = static_cast<float>(std::pow(10, -decades * rank));
+    for (; first < last; ++first) holds.mutable_data<float>()[moved[first].second] = hold;
+  }
+  return holds;
+}
+
 /// float32 [n, dimensions]: where each row lay, NaN where it was not there; and how many were.
 inline Tensor carried_positions(const PastLayout& before, const std::vector<std::int64_t>& ids, std::size_t dimensions,
                                 std::int64_t& common) {
@@ -75,6 +134,17 @@ inline Tensor carried_positions(const PastLayout& before, const std::vector<std:
     }
   }
   return positions;
+}
+
+/// Whether a layout that was to start where the points were has to be made from scratch, and says so.
+inline void start_anew_if_changed(EmbeddingLayout& layout, const Tensor& carried, const Neighbors& neighbors) {
+  if (!layout.continues || carried.empty()) return;
+  const double overlap = mean_overlap(carried, neighbors);
+  if (overlap >= least_overlap) return;
+  layout.warnings.push_back("neighbours overlap by " + to_short_text((std::max)(overlap, 0.0), 2) +
+                            " with those of the step before: laid out from scratch");
+  layout.continues = false;
+  layout.aligned = 0;
 }
 
 /// Positions of a tensor [n, dimensions] of float32.

@@ -37,6 +37,8 @@ inline Tensor tsne_start(const AnyView& x, std::size_t dimensions, const JobInpu
   return start;
 }
 
+inline constexpr double tsne_hold_decades = 6;
+
 inline EmbeddingLayout tsne_layout(const TsneProjection& method, const EmbeddingPlan& plan, const EmbeddingRows& rows,
                                    EmbeddingState& state, const JobInputs& inputs) {
   const Stopwatch watch;
@@ -65,6 +67,7 @@ inline EmbeddingLayout tsne_layout(const TsneProjection& method, const Embedding
   IterationReport report;
   report.method = "t-SNE";
   report.neighbor_seconds = searching.seconds();
+  start_anew_if_changed(layout, carried, neighbors);
 
   TsneOptions options;
   options.dimensions = static_cast<int>(plan.dimensions);
@@ -78,6 +81,7 @@ inline EmbeddingLayout tsne_layout(const TsneProjection& method, const Embedding
     // What a budget cut off is made up for, free of a layout that was not done.
     const bool unfinished = memory.owed > method.warm_iterations;
     options.anchors = positions;
+    options.anchor_weights = holds_by_displacement(state, rows, tsne_hold_decades);
     options.anchor_strength = unfinished ? 0 : method.alignment;
     options.iterations = unfinished ? static_cast<int>(memory.owed) : method.warm_iterations;
     options.early_iterations = unfinished ? (std::max)(0, early - static_cast<int>(memory.scratch - memory.owed)) : 0;

@@ -13,6 +13,8 @@
 
 namespace layerscope::inline LAYERSCOPE_ABI::detail {
 
+inline constexpr double umap_hold_decades = 4;
+
 inline UmapOptions umap_options(const UmapProjection& method, const EmbeddingPlan& plan, const JobInputs& inputs) {
   UmapOptions options;
   options.n_neighbors = method.n_neighbors;
@@ -77,23 +79,21 @@ inline EmbeddingLayout umap_layout(const UmapProjection& method, const Embedding
     const Stopwatch searching;
     const Neighbors neighbors = knn(rows.x.view(), search);
     report.neighbor_seconds = searching.seconds();
-    options.initialization = UmapInitialization::given;
-    options.initial = start.view();
-    UmapReference reference{start.view()};
-    Tensor overlaps;
-    if (!carried.empty()) {
-      overlaps = neighbor_overlaps(carried, neighbors);
-      reference.weights = overlaps.view();
-    }
-    options.references = {reference};
-    // What a budget cut off is made up for, with the smaller steps that it would have had.
-    options.epochs = method.warm_epochs;
-    if (memory.owed > memory.scratch / 5) {
-      options.epochs = memory.owed;
-      options.learning_rate = static_cast<double>(memory.owed) / static_cast<double>(memory.scratch);
+    start_anew_if_changed(layout, carried, neighbors);
+    const Tensor holds = holds_by_displacement(state, rows, umap_hold_decades);
+    if (layout.continues) {
+      options.initialization = UmapInitialization::given;
+      options.initial = start.view();
+      options.references = {{start.view(), holds.view()}};
+      // What a budget cut off is made up for, with the smaller steps that it would have had.
+      options.epochs = method.warm_epochs;
+      if (memory.owed > memory.scratch / 5) {
+        options.epochs = memory.owed;
+        options.learning_rate = static_cast<double>(memory.owed) / static_cast<double>(memory.scratch);
+      }
     }
     UmapState run(neighbors, options);
-    finish(run, memory.scratch);
+    finish(run, layout.continues ? memory.scratch : run.planned_epochs());
   }
   report.seconds = watch.seconds();
   report_iterations(layout, report);
