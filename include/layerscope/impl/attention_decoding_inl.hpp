@@ -76,7 +76,7 @@ LAYERSCOPE_INLINE Image attention_decoding(const AttentionTimeline& timeline,
   all.marked.assign(static_cast<std::size_t>(rows), 0);
   std::vector<std::string> row_tokens;
   float* const cells = all.pooled.mutable_data<float>();
-  constexpr float lowest = -std::numeric_limits<float>::max();
+  constexpr float lowest = -(std::numeric_limits<float>::max)();
   std::fill_n(cells, rows * columns, lowest);  // no key
   bool named = true, nan = false;
   for (std::int64_t row = 0; row < rows; ++row) {

@@ -16,9 +16,8 @@ LAYERSCOPE_INLINE AttentionTimeline::AttentionTimeline(AttentionTimelineOptions 
     throw Error(ErrorCode::invalid_argument,
                 std::string("attention_timeline: ") + option + ' ' + to_text(value) + "; expected " + expected);
   };
-  if (options_.max_steps && (*options_.max_steps < 2 || *options_.max_steps > 65536 || *options_.max_steps % 2 != 0)) {
-    refuse("max_steps", *options_.max_steps, "an even number from 2 to 65536");
-  }
+  const std::int64_t steps = options_.max_steps.value_or(2);
+  if (steps < 2 || steps > 65536 || steps % 2 != 0) refuse("max_steps", steps, "an even number from 2 to 65536");
   if (options_.max_side < 1) refuse("max_side", options_.max_side, "1 or more");
   if (options_.max_row < 1) refuse("max_row", options_.max_row, "1 or more");
 }

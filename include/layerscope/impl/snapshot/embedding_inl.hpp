@@ -1,6 +1,7 @@
 // Body of Snapshot::embedding.
 #pragma once
 
+#include <layerscope/algorithms/embedding_change.hpp>
 #include <layerscope/algorithms/pca.hpp>
 #include <layerscope/algorithms/scatter.hpp>
 #include <layerscope/algorithms/sprite_sheet.hpp>
