@@ -112,7 +112,7 @@ TEST_CASE("Attention timeline: epochs as pictures of each head, and its measures
 
 TEST_CASE("Attention timeline: options out of range are named") {
   CHECK(error_of([] { ls::AttentionTimeline({.max_steps = 3}); }).what() ==
-        std::string("attention_timeline: max_steps 3; expected an even number from 2 to 65536"));
+        std::string("attention_timeline: max_steps 3; expected an even number from 0 to 65536"));
   CHECK(error_of([] { ls::AttentionTimeline({.max_side = 0}); }).code() == ls::ErrorCode::invalid_argument);
   CHECK(error_of([] { ls::AttentionTimeline({.max_row = 0}); }).code() == ls::ErrorCode::invalid_argument);
 }

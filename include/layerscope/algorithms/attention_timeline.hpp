@@ -17,9 +17,9 @@
 namespace layerscope::inline LAYERSCOPE_ABI {
 
 struct AttentionTimelineOptions {
-  /// Steps kept, an even number from 2 to 65,536. When there are more, every second one is given up, again and again;
-  /// the first and the newest stay. Default: as many as take 4 MiB by the first step, 16 to 512.
-  std::optional<std::int64_t> max_steps{};
+  /// Steps kept, an even number from 2 to 65,536; 0 for as many as take 4 MiB by the first step, 16 to 512. When there
+  /// are more, every second one is given up, again and again; the first and the newest stay. Default 0.
+  std::int64_t max_steps = 0;
   /// Cells a side kept of each head of several queries, 1 or more. Default 24.
   std::int64_t max_side = 24;
   /// Cells kept of the row of a single query, 1 or more. Default 512.

@@ -16,8 +16,8 @@ LAYERSCOPE_INLINE AttentionTimeline::AttentionTimeline(AttentionTimelineOptions 
     throw Error(ErrorCode::invalid_argument,
                 std::string("attention_timeline: ") + option + ' ' + to_text(value) + "; expected " + expected);
   };
-  const std::int64_t steps = options_.max_steps.value_or(2);
-  if (steps < 2 || steps > 65536 || steps % 2 != 0) refuse("max_steps", steps, "an even number from 2 to 65536");
+  const std::int64_t steps = options_.max_steps;
+  if (steps < 0 || steps > 65536 || steps % 2 != 0) refuse("max_steps", steps, "an even number from 0 to 65536");
   if (options_.max_side < 1) refuse("max_side", options_.max_side, "1 or more");
   if (options_.max_row < 1) refuse("max_row", options_.max_row, "1 or more");
 }
@@ -42,7 +42,7 @@ LAYERSCOPE_INLINE void AttentionTimeline::add(std::int64_t step, const Attention
     std::copy(panel.cells.begin(), panel.cells.end(),
               kept.pooled.mutable_data<float>() + head * panel.rows * panel.columns);
   }
-  if (!options_.max_steps) {
+  if (options_.max_steps == 0) {
     // A row grows with the run; twice the first one is a guess.
     const auto bytes = static_cast<std::int64_t>(kept.pooled.bytes()) * (row ? 2 : 1) + 256;
     options_.max_steps = (std::clamp<std::int64_t>)((std::int64_t{4} << 20) / bytes, 16, 512) / 2 * 2;
@@ -50,7 +50,7 @@ LAYERSCOPE_INLINE void AttentionTimeline::add(std::int64_t step, const Attention
   const bool longest = std::none_of(steps_.begin(), steps_.end(),
                                     [&](const Step& other) { return other.step != step && other.keys > summary.keys; });
   if (longest) key_tokens_ = summary.key_tokens;
-  thinning_.insert(steps_, std::move(kept), *options_.max_steps, [](const Step& one) { return one.step; });
+  thinning_.insert(steps_, std::move(kept), options_.max_steps, [](const Step& one) { return one.step; });
 }
 
 }  // namespace layerscope::inline LAYERSCOPE_ABI
