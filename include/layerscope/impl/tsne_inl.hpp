@@ -8,11 +8,11 @@
 #include <layerscope/core/format.hpp>
 #include <layerscope/core/random.hpp>
 #include <layerscope/impl/affinities_inl.hpp>
+#include <layerscope/impl/stopwatch.hpp>
 #include <layerscope/impl/tsne_descent_inl.hpp>
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -55,18 +55,6 @@ inline void check_tsne_options(const TsneOptions& options) {
   }
 }
 
-class TsneClock {
- public:
-  /// Seconds since the last lap.
-  double lap() {
-    const auto now = std::chrono::steady_clock::now();
-    return std::chrono::duration<double>(now - std::exchange(last_, now)).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
-
 enum class TsneGaps : std::uint8_t { refused, allowed };
 
 /// A layout given by the user as float32; gaps are NaN or infinity.
@@ -94,7 +82,7 @@ struct TsneState::State {
         descent(options.dimensions, options.repulsion, options.angle, options.threads) {}
 
   void set_affinities(Neighbors neighbors) {
-    detail::TsneClock clock;
+    detail::Stopwatch clock;
     if (neighbors.indices.rank() != 2 || neighbors.indices.shape() != neighbors.distances.shape()) {
       detail::refuse_tsne("neighbours of shape " + to_text(neighbors.indices.shape()) + " with distances of shape " +
                           to_text(neighbors.distances.shape()) + "; expected (rows, k) both");
@@ -154,7 +142,7 @@ struct TsneState::State {
 
   /// The layout given, or `scores` scaled, with noise that parts equal rows.
   void start(const Tensor* scores) {
-    detail::TsneClock clock;
+    detail::Stopwatch clock;
     if (options.anchors) {
       const Tensor anchors =
           detail::tsne_layout(*options.anchors, "anchors", n, options.dimensions, detail::TsneGaps::allowed);
@@ -320,7 +308,7 @@ LAYERSCOPE_INLINE TsneState::TsneState(const AnyView& x, TsneOptions options)
   if (x.empty()) {
     throw Error(ErrorCode::empty, "tsne: an input of shape " + to_text(x.shape()) + "; expected at least one row");
   }
-  detail::TsneClock clock;
+  detail::Stopwatch clock;
   const double most = (std::max)(1.0, static_cast<double>(x.extent(0) - 1));
   KnnOptions search;
   search.k = static_cast<std::int64_t>((std::min)(most, std::ceil(3 * chosen.perplexity)));
@@ -354,7 +342,7 @@ LAYERSCOPE_INLINE TsneState& TsneState::operator=(TsneState&&) noexcept = defaul
 
 LAYERSCOPE_INLINE void TsneState::run(int iterations) {
   State& state = *state_;
-  detail::TsneClock clock;
+  detail::Stopwatch clock;
   const int last = state.iteration + (std::min)(iterations, state.iterations - state.iteration);
   while (state.iteration < last) {
     throw_if_stopped(state.options.stop, "tsne");
