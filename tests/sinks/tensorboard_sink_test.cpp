@@ -183,9 +183,9 @@ TEST_CASE("TensorBoardSink: a recorder's snapshots arrive without a word about T
     CHECK(steps[tag] == all);
     CHECK(plugins[tag] == plugin);
   }
-  REQUIRE_FALSE(steps["overview/layers/picture"].empty());
-  CHECK(steps["overview/layers/picture"].back() == 2);
-  CHECK(plugins["overview/layers/picture"] == "images");
+  REQUIRE_FALSE(steps["overview/layers"].empty());
+  CHECK(steps["overview/layers"].back() == 2);
+  CHECK(plugins["overview/layers"] == "images");
 }
 
 TEST_CASE("TensorBoardSink takes over a directory at its first step") {

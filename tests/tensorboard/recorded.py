@@ -54,21 +54,26 @@ def run_expected(directory):
             for x, y in zip(array(line["x"], folder), array(line["y"], folder), strict=True):
                 put("scalars", name, int(x), float(np.float32(y)))
             continue
-        shown = worded = False
+        shown = any(part["type"] == "histogram" for part in artifact["parts"])
+        taken = shown or bool(artifact["picture"])  # the tag without a part's name
+
+        def words(part, value):
+            nonlocal taken
+            put("text", f"{tag}/{part['name']}" if taken else tag, step, value)
+            taken = True
+
         for part in artifact["parts"]:
             if part["type"] == "histogram":
                 edges, counts = array(part["edges"], folder), array(part["counts"], folder)
                 put("histograms", tag, step, np.stack([edges[:-1], edges[1:], counts], 1).astype(float))
-                shown = True
             if part["type"] == "text":
-                put("text", tag, step, part["text"])
+                words(part, part["text"])
             if part["type"] == "table":  # in Markdown; the cells of the first column are names or whole numbers
                 first = part["columns"][0]
-                put("text", tag, step, first["texts"] if "texts" in first else
-                    [str(int(number)) for number in array(first["numbers"], folder)])
-            worded = worded or part["type"] in ("text", "table")
+                words(part, first["texts"] if "texts" in first else
+                      [str(int(number)) for number in array(first["numbers"], folder)])
         if artifact["picture"] and not shown:
-            put("images", tag + "/picture" if worded else tag, step, [pixels(folder / artifact["picture"])])
+            put("images", tag, step, [pixels(folder / artifact["picture"])])
         if not artifact["picture"] and all(part["type"] == "table" for part in artifact["parts"]):
             for fact in artifact["attributes"]:
                 if not isinstance(fact["value"], str):

@@ -136,21 +136,18 @@ struct TensorBoardSink::State {
         }
         if (shown > 0) return;  // its picture shows the same
       }
-      bool pictured = false;
+      const bool counted = std::any_of(artifact.parts.begin(), artifact.parts.end(),
+                                       [](const Part& part) { return std::holds_alternative<Histogram>(part.value); });
+      const bool pictured = !counted && artifact.picture;
+      if (pictured) images("picture", {&artifact.picture.get(), 1});  // first: its tag is the same at every step
       for (const Part& part : artifact.parts) {
         visit_part(
-            part, [](const Part&) {},
-            [&](const Histogram& counted) {
-              histogram(part.name, counted);
-              pictured = true;
-            },
+            part, [](const Part&) {}, [&](const Histogram& bins) { histogram(part.name, bins); },
             [&](const Text& words) { text(part.name, words.text); },
             [&](const Table& table) { text(part.name, detail::markdown_table(table)); },
             [&](const Graph& nodes) { graph(nodes); });
       }
-      if (!pictured && artifact.picture) {
-        images("picture", {&artifact.picture.get(), 1});
-      } else if (!pictured) {
+      if (!pictured && !counted) {
         for (const Part& part : artifact.parts) {
           visit_part(
               part, [](const Part&) {},

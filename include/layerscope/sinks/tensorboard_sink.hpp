@@ -27,8 +27,8 @@ namespace layerscope::inline LAYERSCOPE_ABI {
 /// Each embedding is a run of its own, <directory>/embeddings/<name>, as TensorBoard looks for embeddings only when a
 /// run appears; see ProjectorSink for what its files hold. Names get "-" where they have other than letters, digits and
 /// "._-". A run that goes on in another process starts its timelines anew.
-/// Several parts that become one tag have the part's name appended. Tags, steps, the one writer of a directory
-/// and what happens when the disk is full or stuck are those of TensorBoard.
+/// Several parts that become one tag have the part's name appended, the picture's is as it stands. Tags, steps, the one
+/// writer of a directory and what happens when the disk is full or stuck are those of TensorBoard.
 ///
 /// When the directory has event files already, the first artifact's step is where this run takes over: TensorBoard
 /// then forgets what they had from that step on.
