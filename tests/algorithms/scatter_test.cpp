@@ -172,6 +172,27 @@ TEST_CASE("trajectories fade into the past and end in a ringed marker") {
   CHECK(ls::scatter(p, options) == bare);
 }
 
+TEST_CASE("names of trajectories that end at one place stand beside each other, or are left out") {
+  const ls::Points p = points({-10, -10, 10, 10}, 2);
+  ls::ScatterOptions options = plain;
+  const ls::Tensor end = points({0, 0}, 2).coordinates;
+  // Each name adds ink of its own: a name drawn over another would add next to none. Six places, so the seventh is out.
+  std::vector<std::int64_t> ink;
+  for (std::size_t count = 0; count <= 7; ++count) {
+    options.trajectories.assign(count, {end, 3, "#888"});
+    const ls::Image image = ls::scatter(p, options);
+    std::int64_t dark = 0;
+    for (std::int64_t y = 0; y < image.height; ++y) {
+      for (std::int64_t x = 0; x < image.width; ++x) dark += image.at(x, y)[0] < 60 && image.at(x, y)[2] < 60 ? 1 : 0;
+    }
+    ink.push_back(dark);
+  }
+  const std::int64_t name = ink[2] - ink[1];
+  CHECK(name > 40);
+  for (std::size_t count = 2; count <= 6; ++count) CHECK(std::abs(ink[count] - ink[count - 1] - name) <= 12);
+  CHECK(ink[7] == ink[6]);
+}
+
 TEST_CASE("classes of ten points are named at their median, smaller ones and those without room are not") {
   ls::Points p;
   p.coordinates = ls::Tensor(ls::DType::f64, {41, 2});

@@ -176,9 +176,11 @@ LAYERSCOPE_INLINE Image scatter(const Points& points, const ScatterOptions& opti
     detail::draw_marker(chart.image, chart.plot, chart.pixel_x(point.x), chart.pixel_y(point.y), size, style, opacity);
   }
   detail::draw_trajectories(chart, options.trajectories, size);
+  std::vector<detail::Box> names;
   if (!points.labels.empty() && options.class_names == ClassNames::legend_and_plot) {
-    detail::draw_class_names(chart, points, drawn);
+    names = detail::draw_class_names(chart, points, drawn);
   }
+  detail::draw_trajectory_names(chart, options.trajectories, size, std::move(names));
   if (spatial) detail::draw_tripod(chart);
   chart.finish();
   return std::move(chart.image);

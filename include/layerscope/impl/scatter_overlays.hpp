@@ -32,8 +32,13 @@ inline void draw_name(Image& image, std::int64_t x, std::int64_t y, const std::s
   draw_text(image, x, y, text, look::ink, options);
 }
 
-/// The names of classes at the medians of their points; one that would touch another is left out.
-inline void draw_class_names(Chart& chart, const Points& points, const std::vector<ScatterPoint>& drawn) {
+/// Whether two boxes of letters would touch.
+inline bool boxes_touch(const Box& a, const Box& b) {
+  return a.x < b.x + b.width + 2 && b.x < a.x + a.width + 2 && a.y < b.y + b.height && b.y < a.y + a.height;
+}
+
+/// The names of classes at the medians of their points; one that would touch another is left out. Returns their boxes.
+inline std::vector<Box> draw_class_names(Chart& chart, const Points& points, const std::vector<ScatterPoint>& drawn) {
   std::map<std::int64_t, std::array<std::vector<double>, 2>> places;
   for (const ScatterPoint& point : drawn) {
     const std::int64_t label = points.labels[point.index];
@@ -58,15 +63,13 @@ inline void draw_class_names(Chart& chart, const Points& points, const std::vect
     const Box& plot = chart.plot;
     const Box box{at(chart.pixel_x(axes[0][axes[0].size() / 2]), width, plot.x + 2, plot.width - 4),
                   at(chart.pixel_y(axes[1][axes[1].size() / 2]), height, plot.y + 2, plot.height - 4), width, height};
-    const auto touches = [&](const Box& other) {
-      return box.x < other.x + other.width + 2 && other.x < box.x + box.width + 2 && box.y < other.y + other.height &&
-             other.y < box.y + box.height;
-    };
+    const auto touches = [&](const Box& other) { return boxes_touch(box, other); };
     if (width + 4 > plot.width || height + 4 > plot.height || std::any_of(taken.begin(), taken.end(), touches))
       continue;
     taken.push_back(box);
     draw_name(chart.image, box.x, box.y, text, font.scale);
   }
+  return taken;
 }
 
 /// Lines that fade into the past, then the ends.
@@ -112,20 +115,43 @@ inline void draw_trajectories(Chart& chart, const std::vector<ScatterTrajectory>
     draw_marker(chart.image, chart.plot, end.x, end.y, size + 6, {look::paper, style.marker}, 1);
     draw_marker(chart.image, chart.plot, end.x, end.y, size + 4, {look::ink, style.marker}, 1);
     draw_marker(chart.image, chart.plot, end.x, end.y, size + 1, style, 1);
-    const std::string text = elide(trajectories[i].name, 120, look::title);
+  }
+}
+
+/// The names of trajectories beside their ends: to the right, the left, above or below, where no other name is; else
+/// none.
+inline void draw_trajectory_names(Chart& chart, const std::vector<ScatterTrajectory>& trajectories, double size,
+                                  std::vector<Box> taken) {
+  const Box& plot = chart.plot;
+  for (const ScatterTrajectory& trajectory : trajectories) {
+    const std::int64_t steps = trajectory.positions.extent(0), dimensions = trajectory.positions.extent(1);
+    const std::string text = elide(trajectory.name, 120, look::title);
+    if (steps == 0 || text.empty()) continue;
+    const Tensor positions = convert(trajectory.positions.view(), DType::f64);
+    ScatterPoint end;
+    if (!scatter_place(positions.data<double>() + (steps - 1) * dimensions, dimensions, end)) continue;
+    const auto x = static_cast<std::int64_t>((std::clamp)(chart.pixel_x(end.x), -1e6, 1e6));
+    const auto y = static_cast<std::int64_t>((std::clamp)(chart.pixel_y(end.y), -1e6, 1e6));
+    if (x < plot.x || x >= plot.x + plot.width || y < plot.y || y >= plot.y + plot.height) continue;
     const std::int64_t width = text_extent(text, look::title).width;
-    const Box& plot = chart.plot;
-    const double right = static_cast<double>(plot.x + plot.width), bottom = static_cast<double>(plot.y + plot.height);
-    const bool inside =
-        end.x >= static_cast<double>(plot.x) && end.x < right && end.y >= static_cast<double>(plot.y) && end.y < bottom;
-    if (text.empty() || !inside || width + 8 > plot.width) continue;
-    // To the right of its end, or to the left where the plot ends.
     const auto reach = static_cast<std::int64_t>(size / 2) + 5;
-    const auto x = static_cast<std::int64_t>(end.x);
-    const std::int64_t left = x + reach + width + 2 <= plot.x + plot.width ? x + reach : x - reach - width;
-    const std::int64_t top = (std::clamp)(static_cast<std::int64_t>(end.y) - 6, plot.y + 1,
-                                          (std::max)(plot.y + 1, plot.y + plot.height - font_height - 1));
-    draw_name(chart.image, left, top, text);
+    const std::int64_t middle =
+        (std::clamp)(y - 6, plot.y + 1, (std::max)(plot.y + 1, plot.y + plot.height - font_height - 1));
+    const std::array<Box, 6> places{{{x + reach, middle, width, font_height},
+                                     {x - reach - width, middle, width, font_height},
+                                     {x + reach, y - reach - font_height, width, font_height},
+                                     {x + reach, y + reach, width, font_height},
+                                     {x - reach - width, y - reach - font_height, width, font_height},
+                                     {x - reach - width, y + reach, width, font_height}}};
+    for (const Box& box : places) {
+      const bool inside = box.x > plot.x && box.x + box.width + 1 < plot.x + plot.width && box.y > plot.y &&
+                          box.y + box.height < plot.y + plot.height;
+      const auto touches = [&](const Box& other) { return boxes_touch(box, other); };
+      if (!inside || std::any_of(taken.begin(), taken.end(), touches)) continue;
+      taken.push_back(box);
+      draw_name(chart.image, box.x, box.y, text);
+      break;
+    }
   }
 }
 
