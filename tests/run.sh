@@ -166,7 +166,7 @@ if [ -n "$clang" ]; then
   stage fuzz "$(basename "$clang"), readers and views under libFuzzer with address and undefined-behaviour sanitizers" \
     "${for_clang[@]}" "-DCMAKE_CXX_FLAGS=-O1 -g1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all" \
     "${alone[@]}" -DLAYERSCOPE_BUILD_BENCHMARKS=OFF -DLAYERSCOPE_TEST_FILTER=none \
-    -DLAYERSCOPE_FUZZ_SECONDS="${LAYERSCOPE_FUZZ_SECONDS:-20}"
+    -DLAYERSCOPE_FUZZ_SECONDS="${LAYERSCOPE_FUZZ_SECONDS:-30}"
 else
   echo "no clang here: the stages clang, tsan and fuzz are left out"
 fi
