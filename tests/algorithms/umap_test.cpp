@@ -20,8 +20,8 @@
 
 #include "core/kernels/levels.hpp"
 #include "support/catch.hpp"
-#include "support/data.hpp"
 #include "support/error.hpp"
+#include "support/tables.hpp"
 
 namespace {
 
@@ -85,31 +85,6 @@ std::vector<std::vector<double>> reference(const std::string& what) {
   }
   REQUIRE_FALSE(found.empty());
   return found;
-}
-
-struct Digits {
-  std::vector<float> rows;  ///< [1797, 64]
-  std::vector<Size> labels;
-};
-
-std::optional<Digits> optdigits() {
-  const auto path = layerscope_test::data_file("optdigits/optdigits.tes");
-  if (!path) return std::nullopt;
-  Digits digits;
-  std::ifstream file(*path);
-  for (std::string line; std::getline(file, line);) {
-    std::replace(line.begin(), line.end(), ',', ' ');
-    std::istringstream words(line);
-    for (int i = 0; i < 64; ++i) {
-      float value = 0;
-      words >> value;
-      digits.rows.push_back(value);
-    }
-    Size label = 0;
-    words >> label;
-    digits.labels.push_back(label);
-  }
-  return digits;
 }
 
 /// The label of the nearest of the first `known` rows of `layout`, for row i of `points`.
@@ -194,15 +169,15 @@ TEST_CASE("clusters stay apart, rows that are near stay near") {
 }
 
 TEST_CASE("optdigits: as good as umap-learn") {
-  const auto digits = optdigits();
+  const auto digits = layerscope_test::optdigits();
   if (!digits) return;
   const auto expected = reference("optdigits")[0];
-  const ls::Umap found = ls::umap(matrix(digits->rows, 64), {.seed = 1});
+  const ls::Umap found = ls::umap(digits->x.view(), {.seed = 1});
   CHECK(found.initialization == ls::UmapInitialization::spectral);
   CHECK(found.epochs == 500);
   ls::EmbeddingQualityOptions all;
   all.sample = 1797;
-  const auto quality = ls::embedding_quality(matrix(digits->rows, 64), found.embedding, digits->labels, all);
+  const auto quality = ls::embedding_quality(digits->x.view(), found.embedding, digits->labels, all);
   CHECK(quality.trustworthiness.value > expected[0] - 0.01);
   CHECK(quality.label_accuracy.value().value > expected[1] - 0.005);
 
@@ -232,9 +207,9 @@ TEST_CASE("iris: as good as umap-learn") {
 }
 
 TEST_CASE("new rows come to lie among their class") {
-  const auto digits = optdigits();
+  const auto digits = layerscope_test::optdigits();
   if (!digits) return;
-  const ls::AnyView rows = matrix(digits->rows, 64);
+  const ls::AnyView rows = digits->x.view();
   const ls::AnyView known = rows.narrow(0, 0, 1200);
   const ls::AnyView others = rows.narrow(0, 1200, 597);
   const ls::UmapOptions options{.seed = 1, .threads = 2};
