@@ -247,7 +247,8 @@ LAYERSCOPE_INLINE std::string describe(const UnitHealth& of) {
     for (std::size_t i = 0; i < of.duplicates.size() && i < 4; ++i) {
       text += i == 0 ? "" : "; ";
       for (std::size_t j = 0; j < of.duplicates[i].size() && j < 8; ++j) {
-        text += (j == 0 ? "" : " ") + to_text(of.duplicates[i][j]);
+        if (j > 0) text += ' ';
+        text += to_text(of.duplicates[i][j]);
       }
       if (of.duplicates[i].size() > 8) text += " …";
     }
